@@ -1,0 +1,173 @@
+"""What can be observed of a server, and how observers are told.
+
+Two kinds of event, because they are born in two places. *Wire events* (Opened, ChunkReceived, ChunkSent,
+PeerHalfClosed, Closed) are told on the reactor's thread, in the order in which things happen on the wire.
+*Road events* (RunHandled, Remarked, Violated, Finished) are told where the client's handler runs, in the
+order of that client's stream: the current thread is the answer to "which thread?". Where nobody listens, no
+event is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, NamedTuple, Protocol
+
+from netlab.wire.framing import Remark, Run
+from netlab.wire.violations import Violation
+
+
+class Outcome(Enum):
+    """How a connection ended: a closed vocabulary (docs/protocol.md, C6)."""
+
+    FINISHED = "finished"
+    """The peer sent its FIN, got all that it was owed, and was closed."""
+    RESET = "reset"
+    """The connection was lost: the peer reset it, or the network did."""
+    VIOLATION = "violation"
+    """The peer broke the protocol."""
+    STALLED = "stalled"
+    """The peer did not read what it was owed in time."""
+    IDLE = "idle"
+    """The peer was silent for too long."""
+    STOPPED = "stopped"
+    """This side stopped."""
+    FAILED = "failed"
+    """The handler raised an exception: a fault of this side, with a traceback in the log."""
+
+
+def address_text(host: str, port: int) -> str:
+    """HOST:PORT, an IPv6 host in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+@dataclass(frozen=True, eq=False)
+class Peer:
+    """Whom an event is about. Compares by identity: one object a connection (one a datagram with UDP)."""
+
+    transport: str
+    """tcp, udp or unix."""
+    address: str
+    """Where the peer is: HOST:PORT."""
+    thread: str
+    """The name of the thread that serves it."""
+
+    @property
+    def bracket(self) -> str:
+        """What stands in the brackets of each of its log lines."""
+        return f"{self.transport} {self.address} {self.thread}"
+
+
+class Opened(NamedTuple):
+    """A connection was accepted."""
+
+    peer: Peer
+
+
+class TurnedAway(NamedTuple):
+    """A connection was accepted and closed at once, with the reason why."""
+
+    peer: Peer
+    why: str
+
+
+class ChunkReceived(NamedTuple):
+    """One recv() returned these bytes."""
+
+    peer: Peer
+    data: bytes
+
+
+class ChunkSent(NamedTuple):
+    """These bytes were handed to the transport."""
+
+    peer: Peer
+    data: bytes
+
+
+class PeerHalfClosed(NamedTuple):
+    """The peer's FIN came: it will send no more, and may still read."""
+
+    peer: Peer
+
+
+class Closed(NamedTuple):
+    """The connection is gone from the wire. Its handler may still be at work on what was received."""
+
+    peer: Peer
+    outcome: Outcome
+
+
+class RunHandled(NamedTuple):
+    """A run of messages was decoded, and its answer is about to leave."""
+
+    peer: Peer
+    run: Run[Any]
+
+
+class Remarked(NamedTuple):
+    """The cutter found something out about the stream."""
+
+    peer: Peer
+    remark: Remark
+
+
+class Violated(NamedTuple):
+    """The peer broke the protocol.
+
+    What it sent before was handled; what it sends from now on is discarded.
+    """
+
+    peer: Peer
+    violation: Violation
+
+
+class Unanswered(NamedTuple):
+    """A datagram gets no echo, and why (docs/protocol.md, U4)."""
+
+    peer: Peer
+    why: str
+
+
+class Finished(NamedTuple):
+    """The last event of a connection: it is closed, and all it sent was handled."""
+
+    peer: Peer
+    outcome: Outcome
+    received: int
+    """Bytes that came in all."""
+    sent: int
+    """Bytes that were handed to the transport in all."""
+
+
+Listener = Callable[[Any], None]
+
+
+class Observer(Protocol):
+    """Whoever wants to be told."""
+
+    def listens(self) -> Mapping[type, Listener]:
+        """What to call for each kind of event.
+
+        Listeners must be quick, must not raise, and may be called in any thread.
+        """
+
+
+class Observers:
+    """Who listens to what."""
+
+    def __init__(self, observers: Iterable[Observer] = ()) -> None:
+        self._listeners: dict[type, tuple[Listener, ...]] = {}
+        for observer in observers:
+            for kind, listener in observer.listens().items():
+                self._listeners[kind] = (*self._listeners.get(kind, ()), listener)
+
+    def wants(self, kind: type) -> bool:
+        """Does anybody listen to this kind? Where not, the event need not be made."""
+        return kind in self._listeners
+
+    def tell(self, event: object) -> None:
+        """Tell everybody who listens to this kind of event."""
+        for listener in self._listeners.get(type(event), ()):
+            listener(event)

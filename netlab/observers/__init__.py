@@ -1,0 +1,1 @@
+"""Who listens to netlab/events: `lines` writes the guide's log lines, `stats` counts."""

@@ -1,0 +1,126 @@
+"""Protocols that turn a byte stream into frames: IntNStringReceiver for headers that carry more than a
+length.
+
+Subclass FixedFrameReceiver or SizedFrameReceiver with a struct format of your own, and override
+frameReceived.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Any, ClassVar, Generic, TypeVar
+
+from twisted.internet import error
+from twisted.internet.interfaces import ITransport
+from twisted.internet.protocol import Protocol
+from twisted.internet.protocol import connectionDone as _connection_done
+from twisted.python.failure import Failure
+
+from netlab.wire.framing import Cutter, FixedFormat, Item, Remark, Run, SizedFormat, StreamCutter
+from netlab.wire.violations import Violation
+
+F = TypeVar("F")
+
+
+class FrameReceiver(Protocol, Generic[F]):
+    """A connection whose bytes are frames, in whatever pieces they come (docs/protocol.md, S1-S5)."""
+
+    transport: ITransport
+
+    def __init__(self) -> None:
+        self.cutter: StreamCutter[F] = self.makeCutter()
+
+    def makeCutter(self) -> StreamCutter[F]:
+        """Make the state of this connection's incoming stream. Override."""
+        raise NotImplementedError
+
+    def dataReceived(self, data: bytes) -> None:
+        """Twisted calls this with what one recv() returned, between 1 and 65,536 bytes."""
+        self.itemsReceived(self.cutter.feed(data))
+
+    def connectionLost(self, reason: Failure = _connection_done) -> None:
+        """Twisted calls this when the connection is gone; a frame that a FIN cut off becomes a violation
+        (R4).
+        """
+        if reason.check(error.ConnectionDone):
+            self.itemsReceived(self.cutter.finish())
+
+    def itemsReceived(self, items: list[Item[F]]) -> None:
+        """What has become whole, in the order of the stream."""
+        for item in items:
+            if isinstance(item, Run):
+                self.runReceived(item)
+            elif isinstance(item, Violation):
+                self.frameViolated(item)
+            else:
+                self.remarkReceived(item)
+
+    def runReceived(self, run: Run[F]) -> None:
+        """A run of whole frames came. Override to treat them together: run.data are their bytes."""
+        for frame in run:
+            self.frameReceived(frame)
+
+    def frameReceived(self, frame: F) -> None:
+        """A whole frame came. Override."""
+
+    def remarkReceived(self, remark: Remark) -> None:
+        """The cutter found something out about the stream. Override where that is of interest."""
+
+    def frameViolated(self, violation: Violation) -> None:
+        """The stream holds something that is no frame: nothing more will be received.
+
+        Override; here: close.
+        """
+        self.transport.loseConnection()
+
+
+class FixedFrameReceiver(FrameReceiver[F]):
+    """Frames of one length.
+
+    FORMAT: the struct format of a frame, with its byte order. FRAME: what a frame becomes: called with the
+    struct's values, a tuple of them if left out. VERSION: what the first byte must be, None for anything.
+    """
+
+    FORMAT: ClassVar[str]
+    FRAME: ClassVar[Callable[..., Any]] = lambda *values: values
+    VERSION: ClassVar[int | None] = None
+
+    def makeCutter(self) -> StreamCutter[F]:
+        return Cutter(FixedFormat(struct.Struct(self.FORMAT), type(self).FRAME, self.VERSION))
+
+    def sendFrame(self, *values: Any) -> None:
+        """Send a frame of these values. Raises struct.error for values that do not fit."""
+        self.transport.write(struct.pack(self.FORMAT, *values))
+
+
+class SizedFrameReceiver(FrameReceiver[F]):
+    """Frames with a header of fixed length that says, among other things, how many bytes of payload follow
+    it.
+
+    FORMAT: the struct format of the header, with its byte order. SIZE_FIELD: which of its values is the
+    payload's length in bytes, from 0. MAX_LENGTH: the longest payload let in, in bytes; a longer one is a
+    violation before a byte of it is read. FRAME: what a frame becomes: called with the header's values and
+    the payload, a tuple of them if left out. VERSION: as above.
+    """
+
+    FORMAT: ClassVar[str]
+    SIZE_FIELD: ClassVar[int] = 0
+    MAX_LENGTH: ClassVar[int] = 99_999  # as in Twisted's IntNStringReceiver
+    FRAME: ClassVar[Callable[..., Any]] = lambda *values: values
+    VERSION: ClassVar[int | None] = None
+
+    def makeCutter(self) -> StreamCutter[F]:
+        header = struct.Struct(self.FORMAT)
+        return Cutter(SizedFormat(header, self.SIZE_FIELD, self.MAX_LENGTH, type(self).FRAME, self.VERSION))
+
+    def sendFrame(self, *values: Any, payload: bytes) -> None:
+        """Send a frame: the header's values without the size, which is filled in, and the payload.
+
+        Raises ValueError for a payload over MAX_LENGTH, struct.error for values that do not fit.
+        """
+        if len(payload) > self.MAX_LENGTH:
+            raise ValueError(f"a payload of {len(payload):,} bytes is over MAX_LENGTH, {self.MAX_LENGTH:,}")
+        header = list(values)
+        header.insert(self.SIZE_FIELD, len(payload))
+        self.transport.write(struct.pack(self.FORMAT, *header) + payload)

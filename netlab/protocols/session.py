@@ -1,0 +1,565 @@
+"""What every TCP server connection does: limits, backpressure, half-close, deadlines, an outcome
+(docs/protocol.md, C1-C9).
+
+Everything of one client travels one road in order: runs, remarks, a violation, and last how its stream ended.
+A session puts each of these items to its handler (netlab/handlers), which decides who runs them and calls two
+methods back: handle() wherever it runs, then settle() on the reactor's thread. So no ending overtakes an
+answer, and the protocol classes do not know who runs them.
+
+Two parties can stop the reading: a peer that does not read what it is owed, and a handler that is behind.
+Each closes a gate of its own; bytes are read only while no gate is closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, ClassVar, Generic, TypeVar
+from typing import Protocol as TypingProtocol
+
+from twisted.internet import error
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IHalfCloseableProtocol,
+    IPushProducer,
+    IReactorTime,
+    ISSLTransport,
+    ITCPTransport,
+)
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.protocol import connectionDone as _connection_done
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.protocols.policies import ProtocolWrapper
+from twisted.python.failure import Failure
+from zope.interface import alsoProvides, implementer
+
+from netlab import events
+from netlab.events import Observers, Outcome, Peer, address_text
+from netlab.protocols.receivers import FrameReceiver
+from netlab.wire.framing import Item, Remark, Run
+from netlab.wire.text import printable
+from netlab.wire.violations import Violation
+
+_log = Logger()
+
+F = TypeVar("F")
+
+LINGER = 2.0
+"""Seconds in which input is still discarded after the FIN that ends a connection. Closing with unread input
+makes the kernel send a reset, which can eat the last echoes; nginx's lingering_close does the same, for 5 s
+between reads."""
+
+SWEEPS = 10
+"""How many times a deadline is looked at before it is over: it fires at most a tenth too late."""
+SWEEP_MIN, SWEEP_MAX = 0.05, 1.0
+"""Bounds of the time between two sweeps, in seconds: cheap enough to forget, and precise enough for a person.
+"""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a server lets its clients do. Seconds; 0 means never."""
+
+    max_clients: int = 2_000
+    """Connections at once: each may cost a thread and a descriptor.
+
+    Apache and nginx begin in the hundreds.
+    """
+    idle_timeout: float = 0.0
+    """Without a byte from the client. Off: a student looks at Wireshark for twenty minutes."""
+    frame_timeout: float = 30.0
+    """From the beginning of a frame to its end: no person types inside a frame."""
+    stall_timeout: float = 60.0
+    """In which a client reads nothing of what it is owed: nginx's send_timeout."""
+    drain_timeout: float = 1.0
+    """In which clients get what they are owed when the server stops: it promises to end within two."""
+
+    @property
+    def sweep_interval(self) -> float:
+        """Seconds between two looks at the deadlines."""
+        timeouts = [t for t in (self.idle_timeout, self.frame_timeout, self.stall_timeout) if t > 0]
+        return min(SWEEP_MAX, max(SWEEP_MIN, min(timeouts, default=SWEEP_MAX) / SWEEPS))
+
+
+class Ending(Enum):
+    """The last items on a client's road."""
+
+    FIN = "the client sent its FIN"
+    STOP = "this side stops"
+    LOST = "the connection is gone"
+
+
+class Handler(TypingProtocol):
+    """Who runs the messages of one client."""
+
+    @property
+    def name(self) -> str:
+        """The name of the thread that does it."""
+
+    @property
+    def busy(self) -> bool:
+        """Is there anything on the road that was not settled yet?"""
+
+    def submit(self, item: Any) -> None:
+        """Put an item on the road: session.handle(item), and then, on the reactor's thread,
+        session.settle(item, answer).
+        """
+
+    def hurry(self) -> None:
+        """Sleep no more between messages: the server stops, or the client has left."""
+
+    def close(self, last: Any) -> None:
+        """Put the last item on the road, and be gone after it."""
+
+
+class Stopwatch:
+    """How long something has lasted, as seen by the sweeps."""
+
+    __slots__ = ("_since",)
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def over(self, lasts: bool, timeout: float, now: float) -> bool:
+        """Has it lasted for the timeout (in seconds, 0 for never)?"""
+        if not lasts:
+            self._since = None
+            return False
+        if self._since is None:
+            self._since = now
+        return 0 < timeout <= now - self._since
+
+
+@implementer(IHalfCloseableProtocol, IPushProducer)
+class Session(FrameReceiver[F], Generic[F]):
+    """One client of a TCP server.
+
+    A variant says how its stream is cut (makeCutter) and what it is answered (respond).
+    """
+
+    factory: ServerFactory[F]
+    peer: Peer
+
+    def __init__(self, factory: ServerFactory[F], number: int) -> None:
+        self.factory = factory
+        self.number = number
+        super().__init__()
+        self.received = 0
+        self.sent = 0
+        self._opened = False
+        self._outcome: Outcome | None = None
+        self._failure: Failure | None = None
+        self._gates: set[object] = set()
+        self._discarding = False  # nothing more will be understood: read, and throw away
+        self._read_closed = False
+        self._write_closed = False
+        self._flushing = False  # all that is still to be sent has been handed over
+        self._closing = False
+        self._lost = False
+        self._marks: tuple[int, int, int] = (0, 0, 0)
+        self._idle, self._frame, self._stall, self._linger = (
+            Stopwatch(),
+            Stopwatch(),
+            Stopwatch(),
+            Stopwatch(),
+        )
+
+    def respond(self, run: Run[F]) -> bytes:
+        """The answer to a run, b"" for none. Pure: it runs wherever the handler runs. Override."""
+        raise NotImplementedError
+
+    # Where bytes come in: the reactor's thread.
+
+    def connectionMade(self) -> None:
+        """Twisted calls this when the connection is there."""
+        self.factory.session_made(self)
+        transport: Any = self.transport
+        wrapped = isinstance(self.transport, ProtocolWrapper) and not ISSLTransport.providedBy(transport)
+        if wrapped:
+            # haproxy: hides the half-close of the protocol that it wraps, and answers getPeer() with the
+            # proxy's address until the first bytes have come (#12501). TLS has no half-close, and knows its
+            # peer.
+            alsoProvides(transport, IHalfCloseableProtocol)
+            transport.readConnectionLost = self.readConnectionLost
+            transport.writeConnectionLost = self.writeConnectionLost
+        else:
+            self._open()
+        if ITCPTransport.providedBy(transport):
+            transport.setTcpNoDelay(
+                True
+            )  # an answer is not to wait for the acknowledgement of the one before
+        transport.registerProducer(self, True)
+
+    def _open(self) -> None:
+        """Take the client in. Late behind a proxy, so that its address is the client's."""
+        self._opened = True
+        self.handler = self.factory.make_handler(self)
+        self.peer = Peer(*describe(self.transport.getPeer()), self.handler.name)
+        self._tell(events.Opened, lambda: events.Opened(self.peer))
+
+    def dataReceived(self, data: bytes) -> None:
+        """What one recv() returned."""
+        if not self._opened:
+            self._open()
+        self.received += len(data)
+        self._tell(events.ChunkReceived, lambda: events.ChunkReceived(self.peer, data))
+        if not self._discarding:
+            self.itemsReceived(self.cutter.feed(data))
+
+    def itemsReceived(self, items: list[Item[F]]) -> None:
+        """Put them on the road; a violation is the last."""
+        for item in items:
+            if isinstance(item, Violation):
+                self._outcome = Outcome.VIOLATION
+                self._discard()
+            self.handler.submit(item)
+
+    def readConnectionLost(self) -> None:
+        """The peer's FIN. What it has sent is answered all the same (C2)."""
+        if self._read_closed or self._lost:
+            return
+        if not self._opened:
+            self._open()
+        self._read_closed = True
+        self._tell(events.PeerHalfClosed, lambda: events.PeerHalfClosed(self.peer))
+        if self._discarding:
+            if self._write_closed:
+                self.transport.loseConnection()
+            return
+        self.itemsReceived(self.cutter.finish())
+        self.handler.submit(Ending.FIN)
+
+    def writeConnectionLost(self) -> None:
+        """Our FIN has left, behind all that was owed (C4)."""
+        self._write_closed = True
+        if self._read_closed:
+            self.transport.loseConnection()
+
+    def connectionLost(self, reason: Failure = _connection_done) -> None:
+        """The connection is gone.
+
+        What it brought is still handled, and only then is the client's handler done.
+        """
+        if not self._opened:
+            self._open()
+        self._lost = True
+        clean = reason.check(error.ConnectionDone) is not None
+        if not (self._read_closed or self._discarding):
+            # A reset inside a frame is no truncation (R4), but what came whole before it counts.
+            rest = self.cutter.finish()
+            self.itemsReceived(rest if clean else [item for item in rest if not isinstance(item, Violation)])
+        outcome = self._outcome or (Outcome.FINISHED if clean else Outcome.RESET)
+        self._outcome = outcome
+        self._tell(events.Closed, lambda: events.Closed(self.peer, outcome))
+        self.factory.session_lost(self)
+        self.handler.close(Ending.LOST)
+
+    # Where messages are handled: wherever the handler runs.
+
+    def handle(self, item: Item[F] | Ending) -> bytes:
+        """Treat one item of the road; return what is to be sent for it.
+
+        Never raises: settle() deals with what went wrong.
+        """
+        try:
+            if self._failure is None or item is Ending.LOST:
+                return self._handle(item)
+        except Exception:
+            self._failure = Failure()
+        return b""
+
+    def _handle(self, item: Item[F] | Ending) -> bytes:
+        if isinstance(item, Run):
+            answer = self.respond(item)
+            self._tell(events.RunHandled, lambda: events.RunHandled(self.peer, item))
+            return answer
+        if isinstance(item, Violation):
+            self._tell(events.Violated, lambda: events.Violated(self.peer, item))
+        elif isinstance(item, Remark):
+            self._tell(events.Remarked, lambda: events.Remarked(self.peer, item))
+        elif item is Ending.LOST:
+            self._tell(events.Finished, self._finished)
+        return b""
+
+    def _finished(self) -> events.Finished:
+        assert self._outcome is not None
+        return events.Finished(self.peer, self._outcome, self.received, self.sent)
+
+    # Where answers go out: the reactor's thread again.
+
+    def settle(self, item: Item[F] | Ending, answer: bytes) -> None:
+        """An item was handled: send its answer, and take the step that it asks for."""
+        if item is Ending.LOST:
+            self.factory.session_done(self)
+        if self._failure is not None:
+            self._fail(self._failure)
+        if self._lost:
+            return
+        if answer:
+            self.send(answer)
+        if isinstance(item, Violation):
+            self._close_lingering()
+        elif item is Ending.FIN:
+            self._outcome = self._outcome or Outcome.FINISHED
+            self._close()
+        elif item is Ending.STOP:
+            self._close_lingering()
+
+    def send(self, data: bytes) -> None:
+        """Send bytes, behind all that was sent before."""
+        if self._lost or self._closing:
+            return
+        self.sent += len(data)
+        self._tell(events.ChunkSent, lambda: events.ChunkSent(self.peer, data))
+        self.transport.write(data)
+
+    def _fail(self, failure: Failure) -> None:
+        if self._outcome is not Outcome.FAILED:
+            _log.failure(
+                "The handler of {peer} failed; its connection is closed", failure, peer=self.peer.address
+            )
+            self._outcome = Outcome.FAILED
+            self._abort()
+
+    # Backpressure.
+
+    def hold(self, gate: object) -> None:
+        """Close a gate: read nothing more from the peer until it is released."""
+        if not self._gates and not self._discarding:
+            self._pause_reading()
+        self._gates.add(gate)
+
+    def release(self, gate: object) -> None:
+        """Open a gate again."""
+        self._gates.discard(gate)
+        if not self._gates:
+            self._resume_reading()
+
+    def pauseProducing(self) -> None:
+        """Twisted calls this when more than 64 KiB wait to be sent: the peer does not read."""
+        self.hold(self)
+
+    def resumeProducing(self) -> None:
+        """Twisted calls this when all has been sent."""
+        self.release(self)
+
+    def stopProducing(self) -> None:
+        """Twisted calls this when the connection is gone."""
+
+    def _pause_reading(self) -> None:
+        transport: Any = self.transport
+        transport.pauseProducing()
+
+    def _resume_reading(self) -> None:
+        if not (self._read_closed or self._closing or self._lost):
+            transport: Any = self.transport
+            transport.resumeProducing()
+
+    def _discard(self) -> None:
+        """Read on, so that the peer gets rid of its input, and throw it away."""
+        self._discarding = True
+        self._resume_reading()
+
+    # Endings.
+
+    def stop(self) -> None:
+        """This side stops: give the client what it is owed, then close (C7)."""
+        if self._closing or self._lost:
+            return
+        self._outcome = self._outcome or Outcome.STOPPED
+        if not self._opened or not (self.handler.busy or self._gates):
+            self._close()
+        elif not self._discarding:
+            self._discard()
+            self.handler.hurry()
+            self.handler.submit(Ending.STOP)
+
+    def abort(self, outcome: Outcome) -> None:
+        """Drop the connection at once, whatever is still to be sent."""
+        self._outcome = self._outcome or outcome
+        self._abort()
+
+    def _abort(self) -> None:
+        transport: Any = self.transport
+        if not self._lost:
+            transport.abortConnection()
+
+    def _close(self) -> None:
+        """Close once all has been sent; the stall deadline watches over it."""
+        self._flushing = self._closing = True
+        transport: Any = self.transport
+        transport.unregisterProducer()
+        transport.loseConnection()
+
+    def _close_lingering(self) -> None:
+        """Send all, then our FIN; discard what the peer still sends until its FIN, LINGER at most (C4)."""
+        transport: Any = self.transport
+        if self._read_closed or ISSLTransport.providedBy(transport):
+            self._close()
+            return
+        self._flushing = True
+        self._discard()
+        transport.unregisterProducer()
+        transport.loseWriteConnection()
+
+    # Deadlines.
+
+    def sweep(self, now: float) -> None:
+        """Look whether a deadline is over; `now` in seconds of the factory's clock."""
+        if self._lost:
+            return
+        limits = self.factory.limits
+        begun = (self.received, self.cutter.offset, self.sent)
+        if begun[1] != self._marks[1]:
+            self._frame = Stopwatch()  # the frame that is pending now is another one than at the last look
+        # What a deadline waits for is only waited for while the peer could give it: not with a gate closed,
+        # and nobody is called silent while his handler is at work.
+        reading = self._opened and not (self._gates or self._discarding or self._read_closed or self._closing)
+        silent = reading and begun == self._marks and not self.handler.busy
+        self._marks = begun
+        if self._stall.over(
+            self in self._gates or (self._flushing and not self._write_closed), limits.stall_timeout, now
+        ):
+            self.abort(Outcome.STALLED)
+        elif self._linger.over(self._write_closed, LINGER, now):
+            self.transport.loseConnection()
+        elif not self._opened and self._frame.over(True, limits.frame_timeout, now):
+            self.abort(Outcome.IDLE)  # a proxy that never said for whom it speaks
+        elif self._opened and self._frame.over(reading and self.cutter.pending, limits.frame_timeout, now):
+            self.itemsReceived(self.cutter.expire())
+        elif self._idle.over(silent, limits.idle_timeout, now):
+            self._outcome = Outcome.IDLE
+            self._close()
+
+    def _tell(self, kind: type, make: Callable[[], object]) -> None:
+        observers = self.factory.observers
+        if observers.wants(kind):
+            observers.tell(make())
+
+
+class Refused(Protocol):
+    """One client too many: closed as soon as it is there (C8)."""
+
+    def connectionMade(self) -> None:
+        self.transport.loseConnection()  # type: ignore[union-attr]
+
+
+class ServerFactory(Factory, Generic[F]):
+    """Makes the sessions of a TCP server, knows them all, and looks after their deadlines.
+
+    make_handler: called with each session, makes the handler that runs its messages (netlab/handlers). clock:
+    for the deadlines. observers: who is told what happens.
+    """
+
+    noisy = False  # Twisted's own lines of starting and stopping say less than ours
+    session: ClassVar[Callable[..., Session[Any]]]
+
+    def __init__(
+        self,
+        make_handler: Callable[[Any], Handler],
+        clock: IReactorTime,
+        limits: Limits | None = None,
+        observers: Observers | None = None,
+    ) -> None:
+        self.make_handler = make_handler
+        self.limits = limits or Limits()
+        self.observers = observers or Observers()
+        self.sessions: set[Session[F]] = set()
+        self._at_work: set[Session[F]] = set()
+        self._accepted = 0
+        self._clock = clock
+        self._sweeper = LoopingCall(self._sweep)
+        self._sweeper.clock = clock
+        self._drained: Deferred[None] | None = None
+        self._deadline: IDelayedCall | None = None
+
+    def startFactory(self) -> None:
+        """Twisted calls this when the first port begins to listen."""
+        self._sweeper.start(self.limits.sweep_interval, now=False)
+
+    def stopFactory(self) -> None:
+        """Twisted calls this when the last port has closed; the deadlines run on as long as there are
+        clients.
+        """
+        self._rest()
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol:
+        """Make the protocol of a new connection."""
+        most = self.limits.max_clients
+        if 0 < most <= len(self.sessions):
+            self._turn_away(addr, f"{most:,} clients are connected, and --max-clients lets in no more")
+            return Refused()
+        self._accepted += 1
+        return self.session(self, self._accepted)
+
+    def _turn_away(self, addr: IAddress | None, why: str) -> None:
+        if self.observers.wants(events.TurnedAway):
+            self.observers.tell(events.TurnedAway(Peer(*describe(addr), "-"), why))
+
+    def session_made(self, session: Session[F]) -> None:
+        """A session has its connection."""
+        self.sessions.add(session)
+        self._at_work.add(session)
+
+    def session_lost(self, session: Session[F]) -> None:
+        """A session's connection is gone; its handler may still be at work."""
+        self.sessions.discard(session)
+        self._rest()
+
+    def session_done(self, session: Session[F]) -> None:
+        """A session's handler has done its last."""
+        self._at_work.discard(session)
+        self._rest()
+
+    def drain(self) -> Deferred[None]:
+        """End all sessions: they get what they are owed, `drain_timeout` seconds at most, and then are
+        dropped (C7).
+
+        The Deferred fires when the last connection is gone and the last message handled, or the time is up.
+        """
+        drained = self._drained = Deferred()
+        for session in list(self.sessions):
+            session.stop()
+        if self.limits.drain_timeout > 0:
+            self._deadline = self._clock.callLater(self.limits.drain_timeout, self._give_up)
+        self._rest()
+        return drained
+
+    def _give_up(self) -> None:
+        self._deadline = None
+        self._at_work.clear()  # a handler that never returns does not delay the stop
+        for session in list(self.sessions):
+            session.abort(Outcome.STOPPED)
+        self._rest()
+
+    def _rest(self) -> None:
+        """Where nothing is left to do, do nothing more."""
+        if self.sessions or self._at_work:
+            return
+        if self.numPorts == 0 and self._sweeper.running:
+            self._sweeper.stop()
+        if self._drained is not None:
+            drained, self._drained = self._drained, None
+            if self._deadline is not None:
+                self._deadline.cancel()
+            drained.callback(None)
+
+    def _sweep(self) -> None:
+        now = self._clock.seconds()
+        for session in list(self.sessions):
+            session.sweep(now)
+
+
+def describe(address: IAddress | None) -> tuple[str, str]:
+    """An address of Twisted's as (transport, text): what stands in the brackets of a log line."""
+    host, port = getattr(address, "host", None), getattr(address, "port", None)
+    if host is not None and port is not None:
+        return "tcp", address_text(host, port)
+    name = getattr(address, "name", None) or b"-"
+    return "unix", printable(
+        name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else str(name)
+    )

@@ -1,0 +1,137 @@
+"""UDP: a datagram is one message of UTF-8 text (docs/protocol.md, U1-U5)."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections import deque
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import DatagramProtocol
+from twisted.logger import Logger
+
+from netlab import events
+from netlab.events import Observers, Peer, address_text
+from netlab.wire import text
+
+MAX_DATAGRAM = 65_535
+"""What is read of a datagram, in bytes: more than the 65,507 that UDP over IPv4 can carry.
+
+Twisted's 8,192 would cut it in silence.
+"""
+
+PRIVILEGED_PORTS = 1024
+"""Ports below this belong to services, many of which answer anything: an echo to one of them may go round for
+ever (U4).
+"""
+
+_log = Logger()
+
+
+class UDPServer(DatagramProtocol):
+    """Takes datagrams from anybody. echo: sends them back. observers: who is told what happens."""
+
+    noisy = False
+
+    def __init__(self, echo: bool = False, observers: Observers | None = None) -> None:
+        self.echo = echo
+        self.observers = observers or Observers()
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        """Twisted calls this with each datagram, whole, and its sender."""
+        peer = Peer("udp", address_text(*addr[:2]), threading.current_thread().name)
+        self._tell(events.ChunkReceived, peer, datagram)
+        self._tell(events.RunHandled, peer, text.datagram(datagram))
+        if self.echo:
+            self._answer(datagram, addr, peer)
+
+    def _answer(self, datagram: bytes, addr: tuple[str, int], peer: Peer) -> None:
+        """Send the datagram back, the same bytes and never more; but not where that could go round for ever
+        (U3, U4).
+        """
+        assert self.transport is not None
+        why = self._loop(addr)
+        if why is None:
+            try:
+                self.transport.write(datagram, addr)
+            except (
+                OSError
+            ) as error:  # no route, or a firewall that says no: one peer's trouble, not the server's
+                why = f"it cannot be sent: {error.strerror or error}"
+        if why is None:
+            self._tell(events.ChunkSent, peer, datagram)
+        else:
+            self._tell(events.Unanswered, peer, why)
+
+    def _loop(self, addr: tuple[str, int]) -> str | None:
+        host, port = addr
+        if port < PRIVILEGED_PORTS:
+            return f"port {port} is below {PRIVILEGED_PORTS}: a service there might answer, for ever"
+        if port == self.transport.getHost().port and _is_ours(host):  # type: ignore[union-attr]
+            return "it came from this server's own address and port"
+        return None
+
+    def _tell(self, kind: type, peer: Peer, what: object) -> None:
+        if self.observers.wants(kind):
+            self.observers.tell(kind(peer, what))
+
+
+def _is_ours(host: str) -> bool:
+    """Is it an address of this machine? Only such a one can be bound."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((host, 0))
+        except OSError:
+            return False
+    return True
+
+
+class UDPClient(DatagramProtocol):
+    """Sends to one server, and matches echoes by their bytes, the oldest first (E4).
+
+    host, port: the server; host is an IP address. The socket is not connected, so that an ICMP error does not
+    end it (#5377).
+    """
+
+    noisy = False
+
+    def __init__(self, host: str, port: int) -> None:
+        self._server = (host, port)
+        self._awaited: deque[tuple[bytes, Deferred[bytes]]] = deque()
+
+    def send(self, typed: str, echo: bool = True) -> Deferred[bytes]:
+        """Send a text as one datagram. Fires with its echo, at once where none is expected.
+
+        UDP loses datagrams and tells nobody: set a deadline to it, Deferred.addTimeout. Raises ValueError for
+        a text that has no UTF-8, MessageLengthError for one that no datagram can carry.
+        """
+        datagram = text.encode(typed)
+        assert self.transport is not None
+        self.transport.write(datagram, self._server)
+        answer: Deferred[bytes] = Deferred(self._forget)
+        if echo:
+            self._awaited.append((datagram, answer))
+        else:
+            answer.callback(datagram)
+        return answer
+
+    def _forget(self, answer: Deferred[bytes]) -> None:
+        self._awaited = deque(each for each in self._awaited if each[1] is not answer)
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        """Twisted calls this with each datagram; only the server's count."""
+        if tuple(addr[:2]) != self._server:
+            return
+        for each in self._awaited:
+            if each[0] == datagram:
+                self._awaited.remove(each)
+                each[1].callback(datagram)
+                return
+        self.unexpectedReceived(datagram)
+
+    def unexpectedReceived(self, datagram: bytes) -> None:
+        """A datagram came that nobody waits for: no echo, a second one, or one too late.
+
+        Override where that matters.
+        """

@@ -1,0 +1,330 @@
+"""The options that the commands share, and what they mean; a command's module says which it has."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar
+
+from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint, serverFromString
+from twisted.python import usage
+
+from netlab.events import Observers
+from netlab.observers.lines import Lines
+from netlab.observers.stats import Stats
+from netlab.protocols.session import Limits, ServerFactory
+from netlab.taps.machine import console_encoding
+from netlab.taps.server import Server
+
+PORT = 5005
+"""The guide's port."""
+
+BACKLOG = 511
+"""Connections that may wait to be accepted: a whole class that connects at once. nginx's and Redis's default;
+Twisted's is 50.
+"""
+
+_LIMITS = Limits()
+
+
+def port_number(value: Any) -> int:
+    """A port that can be listened on; 0 lets the system choose."""
+    number = whole_number(value)
+    if number > 65_535:
+        raise ValueError("a port is a number from 0 to 65535")
+    return number
+
+
+def whole_number(value: Any) -> int:
+    """A whole number, 0 or more."""
+    try:
+        number = int(value)
+    except ValueError:
+        raise ValueError("a whole number is wanted") from None
+    if number < 0:
+        raise ValueError("it must not be negative")
+    return number
+
+
+def seconds(value: Any) -> float:
+    """A time in seconds, 0 or more."""
+    try:
+        number = float(value)
+    except ValueError:
+        raise ValueError("a number of seconds is wanted, such as 30 or 0.5") from None
+    if not 0 <= number < math.inf:
+        raise ValueError("it must be 0 or more, and finite")
+    return number
+
+
+def ip_address(value: Any) -> str:
+    """An IP address of an interface."""
+    if not (isIPAddress(value) or isIPv6Address(value)):
+        raise ValueError("an IP address is wanted: 127.0.0.1, or 0.0.0.0 for all of IPv4, :: for all of IPv6")
+    return str(value)
+
+
+def one_of(*words: str) -> Callable[[Any], str]:
+    """One of a few words."""
+
+    def check(value: Any) -> str:
+        if value not in words:
+            raise ValueError(f"it is one of {', '.join(words)}")
+        return str(value)
+
+    return check
+
+
+def size_in_bytes(value: Any) -> int:
+    """A size that a 32-bit field can announce."""
+    number = whole_number(value)
+    if number > 0xFFFFFFFF:
+        raise ValueError("the size field of a frame goes to 4294967295")
+    return number
+
+
+class CommonOptions(usage.Options):
+    """What every command has. Mistakes are told in one line, with exit status 1."""
+
+    command: ClassVar[str]
+    checks: ClassVar[dict[str, Callable[[Any], Any]]] = {
+        "port": port_number,
+        "interface": ip_address,
+        "stats": seconds,
+    }
+    optParameters: ClassVar[list[Any]] = [
+        ["port", "p", PORT, "The port to listen on; 0 lets the system choose one, and the log says which."],
+        [
+            "interface",
+            "i",
+            "0.0.0.0",
+            "The address to listen on: 0.0.0.0 for all of IPv4, :: for all of IPv6.",
+        ],
+        [
+            "stats",
+            None,
+            0,
+            "Log the counts every so many seconds: clients, messages, bytes, violations; 0 never.",
+        ],
+    ]
+    optFlags: ClassVar[list[Any]] = [
+        ["quiet", "q", "Print no messages: only connections, violations and counts."]
+    ]
+
+    def parseOptions(self, options: Any = None) -> None:
+        """Parse the command line.
+
+        As a twistd command a mistake ends in SystemExit with one line, not in twistd's whole help.
+        """
+        try:
+            super().parseOptions(options)
+        except usage.UsageError as error:
+            if self.parent is None:
+                raise
+            raise SystemExit(f"{self.command}: {error} (all options: twistd {self.command} --help)") from None
+
+    def parseArgs(self, *args: str) -> None:
+        if args:
+            raise usage.UsageError(f"unexpected argument {args[0]!r}: every setting is an option")
+
+    def postOptions(self) -> None:
+        for kind in reversed(type(self).__mro__):
+            for name, check in vars(kind).get("checks", {}).items():
+                try:
+                    self[name] = check(self[name])
+                except ValueError as error:
+                    raise usage.UsageError(f"--{name} {self[name]}: {error}") from None
+
+    def getSynopsis(self) -> str:
+        return f"Usage: twistd -n {self.command} [options]"
+
+    @property
+    def encoding(self) -> str:
+        """What the log is written in: the console's encoding, UTF-8 in a file."""
+        logfile = self.parent.get("logfile") if self.parent is not None else None
+        return "utf-8" if logfile not in (None, "-") else console_encoding()
+
+    def about(self) -> list[str]:
+        """What this server is set to, in phrases: for its first log line."""
+        return []
+
+
+class EchoOptions(CommonOptions):
+    """For servers that only print unless told otherwise: chapters 1.2, 4.3 and 5.3 of the guide."""
+
+    optFlags: ClassVar[list[Any]] = [["echo", "e", "Send every message back, the identical bytes."]]
+
+    def about(self) -> list[str]:
+        return ["echo" if self["echo"] else "no echo", *super().about()]
+
+
+class TCPOptions(CommonOptions):
+    """For TCP servers: where else to listen, and the limits."""
+
+    checks: ClassVar[dict[str, Callable[[Any], Any]]] = {
+        "max-clients": whole_number,
+        "idle-timeout": seconds,
+        "frame-timeout": seconds,
+        "stall-timeout": seconds,
+        "drain-timeout": seconds,
+        "delay": seconds,
+    }
+    optParameters: ClassVar[list[Any]] = [
+        [
+            "max-clients",
+            None,
+            _LIMITS.max_clients,
+            "Clients at once; one more is closed at once. 0 for any number.",
+        ],
+        ["idle-timeout", None, _LIMITS.idle_timeout, "Seconds that a client may be silent; 0 for ever."],
+        [
+            "frame-timeout",
+            None,
+            _LIMITS.frame_timeout,
+            "Seconds from a frame's first byte to its last; 0 for ever.",
+        ],
+        [
+            "stall-timeout",
+            None,
+            _LIMITS.stall_timeout,
+            "Seconds that a client may leave its answers unread; 0 for ever.",
+        ],
+        [
+            "drain-timeout",
+            None,
+            _LIMITS.drain_timeout,
+            "Seconds that clients get at the stop to take their answers; 0 for ever.",
+        ],
+        ["delay", None, 0, "Seconds to sleep before each answer, as a slow program would: who else waits?"],
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.endpoints: list[str] = []
+
+    def opt_listen(self, endpoint: str) -> None:
+        """Listen on this Twisted server endpoint instead of --port, e.g. tcp6:5005, unix:/tmp/lab or
+        haproxy:tcp:5005. May be given several times."""
+        try:
+            serverFromString(None, endpoint)
+        except Exception as error:  # each kind of endpoint raises what it likes
+            raise usage.UsageError(
+                f"--listen {endpoint}: no such endpoint: {error or type(error).__name__}"
+            ) from None
+        self.endpoints.append(endpoint)
+
+    def opt_port(self, port: str) -> None:
+        self["port"] = port
+        self._port_given = True
+
+    _port_given = False
+
+    def postOptions(self) -> None:
+        super().postOptions()
+        if self.endpoints and self._port_given:
+            raise usage.UsageError("--listen and --port: give one of them, --listen names its port itself")
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(
+            self["max-clients"],
+            self["idle-timeout"],
+            self["frame-timeout"],
+            self["stall-timeout"],
+            self["drain-timeout"],
+        )
+
+    def about(self) -> list[str]:
+        deadlines = [
+            f"{name} {self[f'{name}-timeout']:g} s"
+            for name in ("idle", "frame", "stall", "drain")
+            if self[f"{name}-timeout"]
+        ]
+        return [
+            *super().about(),
+            *([f"delay {self['delay']:g} s"] if self["delay"] else []),
+            f"deadlines: {', '.join(deadlines) or 'none'}",
+        ]
+
+
+class HandlerOptions(TCPOptions):
+    """For TCP servers that can run their clients in either way."""
+
+    checks: ClassVar[dict[str, Callable[[Any], Any]]] = {"handler": one_of("threads", "reactor")}
+    optParameters: ClassVar[list[Any]] = [
+        [
+            "handler",
+            None,
+            "threads",
+            "Who runs the clients' messages: threads, one for each client, or reactor, one for all.",
+        ],
+    ]
+
+    def about(self) -> list[str]:
+        handler = {"threads": "a thread for each client", "reactor": "one thread for all clients"}
+        return [handler[self["handler"]], *super().about()]
+
+
+def observe(options: CommonOptions) -> tuple[Observers, Stats | None]:
+    """Who listens, as the options want it."""
+    lines = Lines(options["quiet"], options.encoding)
+    if not options["stats"]:
+        return Observers([lines]), None
+    stats = Stats()
+    return Observers([lines, stats]), stats
+
+
+def tcp_server(
+    options: TCPOptions,
+    make_factory: Callable[..., ServerFactory[Any]],
+    reactor: Any = None,
+    handler: str | None = None,
+    **settings: Any,
+) -> Server:
+    """The service of a TCP command.
+
+    make_factory: the variant's server factory, called with what all have and with `settings`. handler: who
+    runs the messages, if it is no option of the command.
+    """
+    if reactor is None:
+        from twisted.internet import reactor
+    observers, stats = observe(options)
+    stopping = threading.Event()
+    factory = make_factory(
+        _handlers(handler or options["handler"], options["delay"], reactor, stopping),
+        reactor,
+        options.limits,
+        observers,
+        **settings,
+    )
+    return Server(
+        options.command,
+        "; ".join(options.about()),
+        [partial(endpoint.listen, factory) for endpoint in _endpoints(options, reactor)],
+        reactor,
+        factory.drain,
+        stats,
+        options["stats"],
+    )
+
+
+def _handlers(kind: str, delay: float, reactor: Any, stopping: threading.Event) -> Callable[[Any], Any]:
+    if kind == "threads":
+        from netlab.handlers.threads import ThreadHandler
+
+        return lambda session: ThreadHandler(session, session.number, reactor, delay)
+    from netlab.handlers.reactor import ReactorHandler, wake_on_signals
+
+    if delay:
+        reactor.callWhenRunning(wake_on_signals, stopping)
+    return lambda session: ReactorHandler(session, reactor, delay, stopping)
+
+
+def _endpoints(options: TCPOptions, reactor: Any) -> list[Any]:
+    if options.endpoints:
+        return [serverFromString(reactor, endpoint) for endpoint in options.endpoints]
+    kind = TCP6ServerEndpoint if ":" in options["interface"] else TCP4ServerEndpoint
+    return [kind(reactor, options["port"], BACKLOG, options["interface"])]

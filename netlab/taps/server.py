@@ -1,0 +1,124 @@
+"""The service of every command: it listens, or says in one line why it cannot, and drains its clients."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred, succeed
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from netlab.observers.stats import Stats
+from netlab.protocols.session import describe
+from netlab.taps.machine import ipv4_addresses, raise_descriptor_limit
+
+_ADVICE = {
+    errno.EADDRINUSE: "another program has this port: end it, or choose another one with --port",
+    errno.EACCES: "ports below 1024 need a privileged user: choose another one with --port",
+    errno.EADDRNOTAVAIL: "this machine does not have that address: see --interface",
+}
+
+_ANY_IPV4 = "0.0.0.0"
+
+
+class Server(Service):
+    """A server of the laboratory.
+
+    command: its twistd command. about: what it is set to, for its first line. listeners: each opens a port
+    when called, and returns it or a Deferred of it. drain: called when the ports are closed, ends what is
+    still there. stats, stats_interval: what to count with, and how often to say it, in seconds, 0 for never.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        command: str,
+        about: str,
+        listeners: Sequence[Callable[[], Any]],
+        reactor: Any,
+        drain: Callable[[], Deferred[None]] = lambda: succeed(None),
+        stats: Stats | None = None,
+        stats_interval: float = 0.0,
+    ) -> None:
+        self.command = command
+        self.ports: list[IListeningPort] = []
+        self._about = about
+        self._listeners = listeners
+        self._reactor = reactor
+        self._drain = drain
+        self._stats = stats
+        self._stats_interval = stats_interval
+        self._teller = LoopingCall(self._tell_stats)
+        self._teller.clock = reactor
+        self._listened = False
+
+    def privilegedStartService(self) -> None:
+        """Open the ports. Raises SystemExit with one line where that cannot be done: exit status 1, and no
+        traceback.
+        """
+        super().privilegedStartService()
+        self._listened = True
+        self._say(f"{self.command}: {self._about}")
+        raised = raise_descriptor_limit()
+        if raised is not None:
+            self._say("May open {1:,} descriptors now ({0:,} before)".format(*raised))
+        for listen in self._listeners:
+            failures: list[Failure] = []
+            maybeDeferred(listen).addCallbacks(self._listening, failures.append)
+            if failures:
+                raise SystemExit(self._cannot_listen(failures[0]))
+
+    def startService(self) -> None:
+        """Run."""
+        if not self._listened:  # twist does not call privilegedStartService
+            self.privilegedStartService()
+        super().startService()
+        if self._stats_interval > 0:
+            self._teller.start(self._stats_interval, now=False)
+
+    def stopService(self) -> Deferred[None]:
+        """Close the ports, then the clients. Fires when all is done."""
+        super().stopService()
+        if self._teller.running:
+            self._teller.stop()
+        closing = [maybeDeferred(port.stopListening) for port in self.ports]
+        self.ports = []
+        return DeferredList(closing, consumeErrors=True).addCallback(lambda _: self._drain())
+
+    def _listening(self, port: IListeningPort) -> None:
+        self.ports.append(port)
+        transport, address = describe(port.getHost())
+        line = f"Listening on {address}"
+        if transport == "tcp" and type(port.getHost()).__name__ == "IPv4Address":
+            transport = str(getattr(port.getHost(), "type", "TCP")).lower()
+        if address.startswith(f"{_ANY_IPV4}:"):
+            addresses = ", ".join(ipv4_addresses()) or "none but the loopback's, 127.0.0.1"
+            line += f" ({transport}); this machine's IPv4 addresses: {addresses}"
+        else:
+            line += f" ({transport})"
+        self._say(line)
+
+    def _cannot_listen(self, failure: Failure) -> str:
+        if not failure.check(CannotListenError):
+            return f"{self.command}: cannot listen: {failure.getErrorMessage()}"
+        error: Any = failure.value
+        cause = error.socketError
+        where = (
+            f"{error.interface or _ANY_IPV4}:{error.port}" if isinstance(error.port, int) else str(error.port)
+        )
+        why = getattr(cause, "strerror", None) or str(cause)
+        advice = _ADVICE.get(getattr(cause, "errno", None) or 0, "choose another one with --port")
+        return f"{self.command}: cannot listen on {where}: {why}; {advice}"
+
+    def _tell_stats(self) -> None:
+        self._say(str(self._stats))
+
+    def _say(self, line: str) -> None:
+        self._log.info("{line}", line=line, log_system=self.command)

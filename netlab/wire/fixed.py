@@ -1,0 +1,58 @@
+"""The frame of fixed size, 29 bytes `!BLL20s`: version, order, size, text (docs/protocol.md, F1-F6)."""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+from netlab.wire import text
+from netlab.wire.framing import Cutter, FixedFormat
+
+VERSION = 1
+LAYOUT = struct.Struct("!BLL20s")
+FRAME_LENGTH = LAYOUT.size
+TEXT_LENGTH = 20
+PADDING = b"-"
+
+
+class Frame(NamedTuple):
+    """One frame. Numbers are unsigned; on the wire they are in network byte order (F1)."""
+
+    version: int
+    order: int
+    size: int
+    """The text's length in characters as it was typed, before cutting and padding: above 20 it says that the
+    text was cut (F3).
+    """
+    field: bytes
+    """The 20 bytes of the text field, with their padding."""
+
+    @property
+    def text(self) -> str:
+        """The text that arrived (F4): the field decoded, without an incomplete last character, then its first
+        `size` characters.
+        """
+        return text.decode(self.field[: text.complete_length(self.field)])[: self.size]
+
+    def pack(self) -> bytes:
+        """The frame's 29 bytes."""
+        return LAYOUT.pack(*self)
+
+    def __str__(self) -> str:
+        return f"ver: {self.version}, order: {self.order}, size: {self.size} -> {text.printable(self.text)}"
+
+
+def frame(order: int, typed: str) -> Frame:
+    """The frame for a text as it was typed: cut at byte 20, padded with dashes to 20 bytes (F2, F3).
+
+    Raises ValueError for a text that has no UTF-8 (a lone surrogate).
+    """
+    return Frame(VERSION, order, len(typed), text.encode(typed)[:TEXT_LENGTH].ljust(TEXT_LENGTH, PADDING))
+
+
+FORMAT: FixedFormat[Frame] = FixedFormat(LAYOUT, Frame, VERSION)
+
+
+def cutter() -> Cutter[Frame]:
+    """The state of one stream of these frames."""
+    return Cutter(FORMAT)

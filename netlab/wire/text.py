@@ -1,0 +1,213 @@
+"""UTF-8 text in chunks, its `ECHO: ` reply, what of a text may be printed (docs/protocol.md, T and P)."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from netlab.wire.framing import Cut, Format, Item, Run
+
+REPLY_PREFIX = b"ECHO: "
+"""What the text servers put before the bytes that they send back (T3)."""
+
+
+def decode(data: bytes) -> str:
+    """UTF-8 as text; each byte that is no UTF-8 becomes one character of its own, U+DC80 to U+DCFF (T2)."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+def encode(text: str) -> bytes:
+    """Text as UTF-8; what decode() could not read comes out as the bytes that it was.
+
+    Raises ValueError for any other lone surrogate: it has no bytes.
+    """
+    return text.encode("utf-8", "surrogateescape")
+
+
+def complete_length(data: bytes) -> int:
+    """How many of these bytes are not the beginning of a character whose rest is still to come: all but 3 at
+    least.
+    """
+    for back in range(1, min(3, len(data)) + 1):
+        byte = data[-back]
+        if byte & 0b1100_0000 == 0b1000_0000:
+            continue  # a continuation byte: what it belongs to stands further left
+        begun = len(data) - back
+        if byte >= 0b1100_0000 and _awaits_more(data[begun:]):
+            return begun
+        break
+    return len(data)
+
+
+def _awaits_more(tail: bytes) -> bool:
+    """Are these bytes a true beginning of one character?
+
+    The decoder knows the rules: it then keeps them and gives nothing yet.
+    """
+    return _Decoder("replace").decode(tail) == ""
+
+
+_Decoder = codecs.getincrementaldecoder("utf-8")
+
+_UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f"  # C0, DEL and C1: a terminal obeys them
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidirectional controls: they turn their neighbours round
+    "\u2028\u2029"  # line and paragraph separators: one message stays one line
+    "\ud800-\udfff]"  # bytes that were no UTF-8
+)
+_NAMED = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+
+
+def _escape(found: re.Match[str]) -> str:
+    character = found[0]
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    return _NAMED.get(character) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+
+
+def printable(text: str) -> str:
+    """The text, safe on one line of a terminal or a log (P1).
+
+    What is escaped is written as Python would: `\\x1b`, `\\u202e`.
+    """
+    return _UNPRINTABLE.sub(_escape, text)
+
+
+def writable(text: str, encoding: str) -> str:
+    """The text with what an encoding lacks escaped in the same way, so that a console of that encoding can
+    show it (P2).
+    """
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+class Message(NamedTuple):
+    """What one read yielded: a message of the text variants."""
+
+    data: bytes
+    """The bytes as they came: what is echoed."""
+    text: str
+    """What of it can be printed now (T5): with the last read's unfinished character in front, without this
+    one's at the end.
+    """
+
+    def __str__(self) -> str:
+        return printable(self.text)
+
+
+class _Chunk(Format[Message]):
+    """One read, whole by definition: there is no delimiter (T1)."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def cut(self, data: bytes, offset: int) -> Cut:
+        return Cut(len(data), 1, 1)
+
+    def ends(self, run: bytes) -> Iterator[int]:
+        return iter((len(run),))
+
+    def decode(self, frame: bytes) -> Message:
+        return Message(frame, self._text)
+
+
+def datagram(data: bytes) -> Run[Message]:
+    """A datagram: one message, whole by definition (U1)."""
+    return Run(data, 1, _Chunk(decode(data)))
+
+
+class Cutter:
+    """The state of one text stream: each chunk is a message; only a character that is split over two chunks
+    is held (T5).
+
+    Has the shape of framing.Cutter. Text has no violations, and nothing is ever pending: the echo goes out at
+    once.
+    """
+
+    pending = False
+    violation = None
+
+    def __init__(self) -> None:
+        self.offset = 0
+        self._begun = b""
+
+    def feed(self, data: bytes) -> list[Item[Message]]:
+        """Take what one read yielded; return it as a run of one message."""
+        if not data:
+            return []
+        self.offset += len(data)
+        seen = self._begun + data
+        length = complete_length(seen)
+        self._begun = seen[length:]
+        return [Run(data, 1, _Chunk(decode(seen[:length])))]
+
+    def finish(self) -> list[Item[Message]]:
+        """The stream has ended: the bytes of a character that was never completed are a last message of no
+        bytes (T5).
+        """
+        begun, self._begun = self._begun, b""
+        return [Run(b"", 1, _Chunk(decode(begun)))] if begun else []
+
+    def expire(self) -> list[Item[Message]]:
+        """Nothing waits, so no time is ever up."""
+        return []
+
+
+def reply(data: bytes) -> bytes:
+    """The text servers' answer to what one read yielded (T3)."""
+    return REPLY_PREFIX + data if data else b""
+
+
+class EchoMatcher:
+    """Holds the answer to one text against what was sent, as it comes in (T4).
+
+    A server may have read the text in several pieces, and answers each piece with its own prefix. So the
+    answer is right when it can be cut into pieces, each a prefix and some text, so that the texts joined are
+    what was sent. Where the text itself holds something like a prefix, there is more than one way to read a
+    byte: all are followed.
+    """
+
+    def __init__(self, sent: bytes) -> None:
+        self._sent = sent
+        # A way of reading so far: how many bytes of the text it has matched, how many of the prefix it is in
+        # (all: it is in the text).
+        self._ways = {(0, 0)}
+
+    @property
+    def whole(self) -> bool:
+        """Has the whole text come back?"""
+        return (len(self._sent), len(REPLY_PREFIX)) in self._ways
+
+    @property
+    def wrong(self) -> bool:
+        """Is there no way left to read what came as an answer to what was sent?"""
+        return not self._ways
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes of the answer."""
+        at, in_text = 0, len(REPLY_PREFIX)
+        while at < len(data) and self._ways:
+            prefix = data.find(REPLY_PREFIX[:1], at)
+            stretch = (prefix if prefix >= 0 else len(data)) - at
+            matched, progress = next(iter(self._ways))
+            if stretch and len(self._ways) == 1 and progress == in_text:
+                # No prefix begins in this stretch, so there is one way to read it: compare it at once.
+                same = data[at : at + stretch] == self._sent[matched : matched + stretch]
+                self._ways = {(matched + stretch, in_text)} if same else set()
+                at += stretch
+                continue
+            self._ways = {further for way in self._ways for further in self._read(way, data[at])}
+            at += 1
+
+    def _read(self, way: tuple[int, int], byte: int) -> Iterator[tuple[int, int]]:
+        matched, progress = way
+        if progress < len(REPLY_PREFIX):
+            if byte == REPLY_PREFIX[progress]:
+                yield matched, progress + 1
+            return
+        if matched < len(self._sent) and byte == self._sent[matched]:
+            yield matched + 1, progress
+        if byte == REPLY_PREFIX[0] and matched:
+            yield matched, 1

@@ -1,0 +1,121 @@
+"""Print the variable-length frames of TCP version 3, and send them back if asked to.
+
+A frame is version (1 byte, always 1), order (4), size (4) in network byte order, then size bytes
+of UTF-8 text. The layout "scripts" has size before order.
+"""
+
+import argparse
+import socket
+import struct
+import sys
+import threading
+import time
+
+HEADER = struct.Struct("!BLL")
+VERSION = 1
+MAX_SIZE = 1024 * 1024
+PRINTING = threading.Lock()
+
+
+def say(line: str) -> None:
+    """Print one line at once; a character that stdout cannot write is escaped, never fatal."""
+    with PRINTING:  # or the lines of two clients could mix
+        sys.stdout.buffer.write(line.encode(sys.stdout.encoding, "backslashreplace") + b"\n")
+        sys.stdout.buffer.flush()
+
+
+def recv_exactly(conn: socket.socket, count: int) -> bytes:
+    """Read count bytes; fewer (maybe none) only if the stream ended before."""
+    data = bytearray()
+    while len(data) < count and (piece := conn.recv(count - len(data))):
+        data += piece
+    return bytes(data)
+
+
+def serve_frame(conn: socket.socket, peer: str, layout: str, echo: bool) -> bool:
+    """Serve one frame; say whether another one may follow."""
+    header = recv_exactly(conn, HEADER.size)
+    if not header:
+        return False  # the stream ended between two frames, as it should
+    if len(header) < HEADER.size:
+        say("truncated")
+        return False
+    version, order, size = HEADER.unpack(header)
+    if layout == "scripts":
+        order, size = size, order
+    if version != VERSION:
+        say(f"Wrong version {version} from {peer}")
+        return False
+    if size > MAX_SIZE:
+        # Anybody can write 4 GiB into a header: look before reading, not after.
+        say(f"Refused size {size} from {peer}")
+        return False
+    payload = recv_exactly(conn, size)
+    if len(payload) < size:
+        say("truncated")
+        return False
+    text = payload.decode(errors="backslashreplace")
+    say(f"Received ver: {version}, order: {order}, size: {size} -> {text}")
+    if echo:
+        conn.sendall(header + payload)
+    return True
+
+
+def serve_client(conn: socket.socket, peer: str, layout: str, echo: bool) -> None:
+    """Read the frames of one client up to the end of its stream, then close its socket."""
+    with conn:
+        try:
+            while serve_frame(conn, peer, layout, echo):
+                pass
+        except OSError as error:
+            say(f"Lost connection from {peer}: {error}")
+
+
+def serve(server: socket.socket, layout: str, echo: bool) -> None:
+    """Accept clients for ever."""
+    # A Ctrl-C that comes just before accept() begins to wait does not end the wait: the timeout does.
+    server.settimeout(1)
+    while True:
+        try:
+            conn, (host, port) = server.accept()
+        except TimeoutError:
+            continue
+        except OSError as error:
+            say(f"Cannot accept: {error}")
+            time.sleep(0.1)  # most likely too many open sockets: let some client leave
+            continue
+        peer = f"{host}:{port}"
+        say(f"Accepted connection from {peer}")
+        threading.Thread(target=serve_client, args=(conn, peer, layout, echo), daemon=True).start()
+
+
+def main() -> int:
+    """Read the options, listen and serve until Ctrl-C."""
+    parser = argparse.ArgumentParser(description="TCP server, version 3: variable-length frames")
+    parser.add_argument("--host", default="0.0.0.0", help="address to listen on (default %(default)s)")
+    parser.add_argument("--port", type=int, default=5005, help="0 = any free port (default %(default)s)")
+    parser.add_argument("--layout", choices=["guide", "scripts"], default="guide", help="field order")
+    parser.add_argument("--echo", action="store_true", help="send every frame back")
+    args = parser.parse_args()
+
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as server:
+        # Connections of an earlier run that are still in TIME_WAIT must not keep the port busy.
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            server.bind((args.host, args.port))
+            server.listen()
+        except (OSError, OverflowError, UnicodeError) as error:
+            print(f"Cannot listen on {args.host}:{args.port}: {error}", file=sys.stderr)
+            return 1
+        host, port = server.getsockname()
+        try:
+            say(f"Listening on {host}:{port}")
+            serve(server, args.layout, args.echo)
+        except KeyboardInterrupt:
+            # Keep the lock: a daemon thread stopped in the middle of a line would abort the exit.
+            PRINTING.acquire(timeout=1)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
