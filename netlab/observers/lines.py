@@ -84,7 +84,7 @@ class Lines:
             self._line(peer, f"Note {word}: order {order} where {expected} was expected")
 
     def remarked(self, event: Remarked) -> None:
-        self._line(event.peer, f"Told from byte {event.remark.offset}: {event.remark.text}")
+        self._line(event.peer, f"Recognized {event.remark.text} by the frame at byte {event.remark.offset}")
 
     def unanswered(self, event: Unanswered) -> None:
         self._line(event.peer, f"No echo to {event.peer.address}: {event.why}")

@@ -82,7 +82,7 @@ class Limits:
     def sweep_interval(self) -> float:
         """Seconds between two looks at the deadlines."""
         timeouts = [t for t in (self.idle_timeout, self.frame_timeout, self.stall_timeout) if t > 0]
-        return min(SWEEP_MAX, max(SWEEP_MIN, min(timeouts, default=SWEEP_MAX) / SWEEPS))
+        return min(SWEEP_MAX, max(SWEEP_MIN, min(timeouts, default=SWEEP_MAX * SWEEPS) / SWEEPS))
 
 
 class Ending(Enum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -33,6 +34,7 @@ class Server(Service):
     command: its twistd command. about: what it is set to, for its first line. listeners: each opens a port
     when called, and returns it or a Deferred of it. drain: called when the ports are closed, ends what is
     still there. stats, stats_interval: what to count with, and how often to say it, in seconds, 0 for never.
+    pidfile: what twistd has written its process number to.
     """
 
     _log = Logger()
@@ -46,6 +48,7 @@ class Server(Service):
         drain: Callable[[], Deferred[None]] = lambda: succeed(None),
         stats: Stats | None = None,
         stats_interval: float = 0.0,
+        pidfile: str = "",
     ) -> None:
         self.command = command
         self.ports: list[IListeningPort] = []
@@ -55,6 +58,7 @@ class Server(Service):
         self._drain = drain
         self._stats = stats
         self._stats_interval = stats_interval
+        self._pidfile = pidfile
         self._teller = LoopingCall(self._tell_stats)
         self._teller.clock = reactor
         self._listened = False
@@ -73,6 +77,7 @@ class Server(Service):
             failures: list[Failure] = []
             maybeDeferred(listen).addCallbacks(self._listening, failures.append)
             if failures:
+                self._forget()
                 raise SystemExit(self._cannot_listen(failures[0]))
 
     def startService(self) -> None:
@@ -103,7 +108,9 @@ class Server(Service):
             line += f" ({transport}); this machine's IPv4 addresses: {addresses}"
         else:
             line += f" ({transport})"
-        self._say(line)
+        # Not before the reactor runs: whoever reads it may stop the server, and until then a signal would
+        # be a traceback.
+        self._reactor.callWhenRunning(self._say, line)
 
     def _cannot_listen(self, failure: Failure) -> str:
         if not failure.check(CannotListenError):
@@ -116,6 +123,13 @@ class Server(Service):
         why = getattr(cause, "strerror", None) or str(cause)
         advice = _ADVICE.get(getattr(cause, "errno", None) or 0, "choose another one with --port")
         return f"{self.command}: cannot listen on {where}: {why}; {advice}"
+
+    def _forget(self) -> None:
+        """Leave no PID file behind: twistd removes it after any end but this one."""
+        if self._pidfile and os.path.isfile(self._pidfile):
+            with open(self._pidfile, encoding="ascii") as file:
+                if file.read().strip() == str(os.getpid()):
+                    os.remove(self._pidfile)
 
     def _tell_stats(self) -> None:
         self._say(str(self._stats))

@@ -30,4 +30,12 @@ def makeService(options: Options, reactor: Any = None) -> Server:
         return reactor.listenUDP(options["port"], protocol, options["interface"], MAX_DATAGRAM)
 
     about = "; ".join(["a datagram is one message", *options.about()])
-    return Server(options.command, about, [listen], reactor, stats=stats, stats_interval=options["stats"])
+    return Server(
+        options.command,
+        about,
+        [listen],
+        reactor,
+        stats=stats,
+        stats_interval=options["stats"],
+        pidfile=options.pidfile,
+    )

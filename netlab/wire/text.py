@@ -160,25 +160,28 @@ def reply(data: bytes) -> bytes:
     return REPLY_PREFIX + data if data else b""
 
 
+_IN_TEXT = len(REPLY_PREFIX) + 1
+
+
 class EchoMatcher:
     """Holds the answer to one text against what was sent, as it comes in (T4).
 
     A server may have read the text in several pieces, and answers each piece with its own prefix. So the
     answer is right when it can be cut into pieces, each a prefix and some text, so that the texts joined are
-    what was sent. Where the text itself holds something like a prefix, there is more than one way to read a
+    what was sent. No piece is empty, since no message is (T6). Where the text itself holds something like a prefix, there is more than one way to read a
     byte: all are followed.
     """
 
     def __init__(self, sent: bytes) -> None:
         self._sent = sent
-        # A way of reading so far: how many bytes of the text it has matched, how many of the prefix it is in
-        # (all: it is in the text).
+        # A way of reading so far: how many bytes of the text it has matched, how many of its piece's prefix;
+        # _IN_TEXT once the piece has text.
         self._ways = {(0, 0)}
 
     @property
     def whole(self) -> bool:
         """Has the whole text come back?"""
-        return (len(self._sent), len(REPLY_PREFIX)) in self._ways
+        return (len(self._sent), _IN_TEXT) in self._ways
 
     @property
     def wrong(self) -> bool:
@@ -187,15 +190,15 @@ class EchoMatcher:
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the answer."""
-        at, in_text = 0, len(REPLY_PREFIX)
+        at = 0
         while at < len(data) and self._ways:
             prefix = data.find(REPLY_PREFIX[:1], at)
             stretch = (prefix if prefix >= 0 else len(data)) - at
             matched, progress = next(iter(self._ways))
-            if stretch and len(self._ways) == 1 and progress == in_text:
+            if stretch and len(self._ways) == 1 and progress >= len(REPLY_PREFIX):
                 # No prefix begins in this stretch, so there is one way to read it: compare it at once.
                 same = data[at : at + stretch] == self._sent[matched : matched + stretch]
-                self._ways = {(matched + stretch, in_text)} if same else set()
+                self._ways = {(matched + stretch, _IN_TEXT)} if same else set()
                 at += stretch
                 continue
             self._ways = {further for way in self._ways for further in self._read(way, data[at])}
@@ -208,6 +211,6 @@ class EchoMatcher:
                 yield matched, progress + 1
             return
         if matched < len(self._sent) and byte == self._sent[matched]:
-            yield matched + 1, progress
-        if byte == REPLY_PREFIX[0] and matched:
+            yield matched + 1, _IN_TEXT
+        if byte == REPLY_PREFIX[0] and progress == _IN_TEXT:
             yield matched, 1

@@ -197,9 +197,7 @@ class Cutter(framing.Cutter[Frame]):
         self._held.clear()
         items: list[Item[Frame]] = []
         if self.layout is None:
-            items.append(
-                Remark(self.offset, f"the fields are read as {layout.fields} (layout {layout.value})")
-            )
+            items.append(Remark(self.offset, f"layout {layout.value} ({layout.fields})"))
         self.layout = layout
         self.format = format(layout, self._max_size)
         return items + super()._cut(held)

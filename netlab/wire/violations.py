@@ -46,7 +46,8 @@ class Violation(Exception):
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and isinstance(other, Violation) and other.args == self.args
 
-    __hash__ = Exception.__hash__
+    def __hash__(self) -> int:
+        return hash((type(self), self.args))
 
 
 class WrongVersion(Violation):

@@ -59,7 +59,7 @@ def show(frame: bytes) -> str:
     """Describe a frame, without its padding."""
     version, order, size, padded = FRAME.unpack(frame)
     # An incremental decoder keeps back, and so drops, a last character that the cut left incomplete.
-    text = codecs.getincrementaldecoder("utf-8")("backslashreplace").decode(padded)
+    text = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode(padded)
     return f"Received ver: {version}, order: {order}, size: {size} -> {text[:size]}"
 
 

@@ -35,7 +35,7 @@ def recv_exactly(conn: socket.socket, count: int) -> bytes:
 def show(version: int, order: int, size: int, padded: bytes) -> str:
     """Describe a frame, without its padding."""
     # An incremental decoder keeps back, and so drops, a last character that the cut left incomplete.
-    text = codecs.getincrementaldecoder("utf-8")("backslashreplace").decode(padded)
+    text = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode(padded)
     return f"Received ver: {version}, order: {order}, size: {size} -> {text[:size]}"
 
 

@@ -1,0 +1,1 @@
+"""Our servers with other people's clients, and our clients with other people's servers."""

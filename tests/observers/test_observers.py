@@ -1,0 +1,155 @@
+"""The log lines, and the counts."""
+
+from __future__ import annotations
+
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from netlab.events import (
+    ChunkReceived,
+    ChunkSent,
+    Closed,
+    Finished,
+    Opened,
+    Outcome,
+    Peer,
+    Remarked,
+    RunHandled,
+    TurnedAway,
+    Unanswered,
+    Violated,
+)
+from netlab.observers.lines import Lines
+from netlab.observers.stats import Stats
+from netlab.wire import fixed, text, variable
+from netlab.wire.framing import Remark, Run
+from netlab.wire.violations import WrongVersion
+
+PEER = Peer("tcp", "192.0.2.1:50001", "client-3")
+
+
+def frames(*orders: int) -> Run[fixed.Frame]:
+    (run,) = fixed.cutter().feed(b"".join(fixed.frame(order, "hello").pack() for order in orders))
+    assert isinstance(run, Run)
+    return run
+
+
+@implementer(ILogObserver)
+class Log:
+    """What is logged."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def __call__(self, event: LogEvent) -> None:
+        self.lines.append(f"[{event['log_system']}] {formatEvent(event)}")
+
+
+class LinesTestCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.log = Log()
+        globalLogPublisher.addObserver(self.log)
+        self.addCleanup(globalLogPublisher.removeObserver, self.log)
+
+    def says(self, event: object, *lines: str, quiet: bool = False, encoding: str = "utf-8") -> None:
+        listener = Lines(quiet, encoding).listens().get(type(event))
+        if listener is not None:
+            listener(event)
+        self.assertEqual(self.log.lines, [f"[tcp 192.0.2.1:50001 client-3] {line}" for line in lines])
+
+    def test_opened(self) -> None:
+        self.says(Opened(PEER), "Accepted connection from 192.0.2.1:50001")
+
+    def test_turned_away(self) -> None:
+        self.says(TurnedAway(PEER, "too many"), "Refused connection from 192.0.2.1:50001: too many")
+
+    def test_text(self) -> None:
+        self.says(RunHandled(PEER, text.datagram(b"{hello}\n\x1b")), r"Received {hello}\n\x1b")
+
+    def test_frames(self) -> None:
+        self.says(
+            RunHandled(PEER, frames(1, 2)),
+            "Received ver: 1, order: 1, size: 5 -> hello",
+            "Received ver: 1, order: 2, size: 5 -> hello",
+        )
+
+    def test_each_kind_of_note_once(self) -> None:
+        self.says(
+            RunHandled(PEER, frames(2, 2, 2)),
+            "Received ver: 1, order: 2, size: 5 -> hello",
+            "Note order-jump: order 2 where 1 was expected",
+            "Received ver: 1, order: 2, size: 5 -> hello",
+            "Note order-repeat: order 2 where 3 was expected",
+            "Received ver: 1, order: 2, size: 5 -> hello",
+        )
+
+    def test_quiet(self) -> None:
+        self.says(RunHandled(PEER, frames(1)), quiet=True)
+        self.says(Unanswered(PEER, "why"), quiet=True)
+
+    def test_what_the_console_lacks(self) -> None:
+        self.says(
+            RunHandled(PEER, text.datagram("grüße €".encode())), r"Received grüße \u20ac", encoding="latin-1"
+        )
+
+    def test_a_violation(self) -> None:
+        self.says(
+            Violated(PEER, WrongVersion(29, b"GET / HTTP/1.1\r\nHost", "a detail", "an advice")),
+            "Violation wrong-version from 192.0.2.1:50001 at byte 29 "
+            "[47 45 54 20 2f 20 48 54 54 50 2f 31 2e 31 0d 0a]: a detail; an advice",
+        )
+
+    def test_a_layout(self) -> None:
+        (_, remark, *_) = variable.Cutter().feed(variable.frame(1, "x").pack() + variable.frame(2, "").pack())
+        assert isinstance(remark, Remark)
+        self.says(
+            Remarked(PEER, remark),
+            "Recognized layout guide (version, order, size) by the frame at byte 10",
+        )
+
+    def test_finished(self) -> None:
+        self.says(
+            Finished(PEER, Outcome.IDLE, 1000, 20),
+            "Closed connection from 192.0.2.1:50001 (idle): the client was silent for too long "
+            "(--idle-timeout); 1,000 bytes received, 20 sent",
+        )
+
+    def test_every_outcome_has_its_words(self) -> None:
+        for outcome in Outcome:
+            Lines().finished(Finished(PEER, outcome, 0, 0))
+        self.assertEqual(len(self.log.lines), len(Outcome))
+
+
+class DatagramLines(LinesTestCase):
+    def test_name_the_sender(self) -> None:
+        peer = Peer("udp", "192.0.2.1:50001", "MainThread")
+        Lines().run_handled(RunHandled(peer, text.datagram(b"hello")))
+        Lines().unanswered(Unanswered(peer, "why"))
+        self.assertEqual(
+            self.log.lines,
+            [
+                "[udp 192.0.2.1:50001 MainThread] Message from 192.0.2.1:50001 -> hello",
+                "[udp 192.0.2.1:50001 MainThread] No echo to 192.0.2.1:50001: why",
+            ],
+        )
+
+
+class Counts(SynchronousTestCase):
+    def test_are_what_happened(self) -> None:
+        stats = Stats()
+        violation = WrongVersion(0, b"", "", "")
+        for event in (
+            Opened(PEER),
+            Opened(PEER),
+            ChunkReceived(PEER, b"12345"),
+            RunHandled(PEER, frames(1, 2, 3)),
+            ChunkSent(PEER, b"123"),
+            Violated(PEER, violation),
+            Closed(PEER, Outcome.VIOLATION),
+        ):
+            stats.listens()[type(event)](event)
+        self.assertEqual(
+            str(stats),
+            "Stats: clients 1, messages 3, bytes received 5, bytes sent 3, violations: wrong-version 1",
+        )

@@ -1,0 +1,1 @@
+"""Each command as its users run it: a real twistd, real sockets."""
