@@ -12,6 +12,7 @@ Each closes a gate of its own; bytes are read only while no gate is closed.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -52,6 +53,9 @@ LINGER = 2.0
 """Seconds in which input is still discarded after the FIN that ends a connection. Closing with unread input
 makes the kernel send a reset, which can eat the last echoes; nginx's lingering_close does the same, for 5 s
 between reads."""
+
+LAST_WORDS = 0.25
+"""Seconds that handlers get, once the last connections were dropped at the stop, to say so in the log."""
 
 SWEEPS = 10
 """How many times a deadline is looked at before it is over: it fires at most a tenth too late."""
@@ -161,12 +165,11 @@ class Session(FrameReceiver[F], Generic[F]):
         self._closing = False
         self._lost = False
         self._marks: tuple[int, int, int] = (0, 0, 0)
-        self._idle, self._frame, self._stall, self._linger = (
-            Stopwatch(),
-            Stopwatch(),
-            Stopwatch(),
-            Stopwatch(),
-        )
+        self._idle = Stopwatch()
+        self._frame = Stopwatch()
+        self._stall = Stopwatch()
+        self._linger = Stopwatch()
+        self._unread: int | None = None
 
     def respond(self, run: Run[F]) -> bytes:
         """The answer to a run, b"" for none. Pure: it runs wherever the handler runs. Override."""
@@ -188,11 +191,11 @@ class Session(FrameReceiver[F], Generic[F]):
             transport.writeConnectionLost = self.writeConnectionLost
         else:
             self._open()
-        if ITCPTransport.providedBy(transport):
-            transport.setTcpNoDelay(
-                True
-            )  # an answer is not to wait for the acknowledgement of the one before
         transport.registerProducer(self, True)
+        if ITCPTransport.providedBy(transport) and describe(transport.getPeer())[0] == "tcp":
+            # An answer is not to wait for the acknowledgement of the one before. (A Unix socket claims to
+            # be TCP.)
+            transport.setTcpNoDelay(True)
 
     def _open(self) -> None:
         """Take the client in. Late behind a proxy, so that its address is the client's."""
@@ -421,9 +424,7 @@ class Session(FrameReceiver[F], Generic[F]):
         reading = self._opened and not (self._gates or self._discarding or self._read_closed or self._closing)
         silent = reading and begun == self._marks and not self.handler.busy
         self._marks = begun
-        if self._stall.over(
-            self in self._gates or (self._flushing and not self._write_closed), limits.stall_timeout, now
-        ):
+        if self._stall.over(self._is_stuck(), limits.stall_timeout, now):
             self.abort(Outcome.STALLED)
         elif self._linger.over(self._write_closed, LINGER, now):
             self.transport.loseConnection()
@@ -434,6 +435,14 @@ class Session(FrameReceiver[F], Generic[F]):
         elif self._idle.over(silent, limits.idle_timeout, now):
             self._outcome = Outcome.IDLE
             self._close()
+
+    def _is_stuck(self) -> bool:
+        """Is there something to be sent of which the peer has taken nothing since the last look?"""
+        if not (self in self._gates or (self._flushing and not self._write_closed)):
+            self._unread = None
+            return False
+        before, self._unread = self._unread, unacknowledged(self.transport)
+        return before is None or before == self._unread
 
     def _tell(self, kind: type, make: Callable[[], object]) -> None:
         observers = self.factory.observers
@@ -530,10 +539,14 @@ class ServerFactory(Factory, Generic[F]):
         return drained
 
     def _give_up(self) -> None:
-        self._deadline = None
-        self._at_work.clear()  # a handler that never returns does not delay the stop
         for session in list(self.sessions):
             session.abort(Outcome.STOPPED)
+        self._deadline = self._clock.callLater(LAST_WORDS, self._leave)
+        self._rest()
+
+    def _leave(self) -> None:
+        self._deadline = None
+        self._at_work.clear()  # a handler that never returns does not delay the stop
         self._rest()
 
     def _rest(self) -> None:
@@ -552,6 +565,20 @@ class ServerFactory(Factory, Generic[F]):
         now = self._clock.seconds()
         for session in list(self.sessions):
             session.sweep(now)
+
+
+def unacknowledged(transport: Any) -> int | None:
+    """How many bytes the kernel holds that the peer has not acknowledged; None where it does not say.
+
+    The transport tells when its own buffer is empty, and nothing in between: a slow reader is seen here only.
+    """
+    try:
+        from fcntl import ioctl
+        from termios import TIOCOUTQ
+
+        return int.from_bytes(ioctl(transport.getHandle().fileno(), TIOCOUTQ, bytes(4)), sys.byteorder)
+    except (ImportError, AttributeError, OSError, ValueError, TypeError):
+        return None  # Windows, a fake, or TLS, whose handle is no socket
 
 
 def describe(address: IAddress | None) -> tuple[str, str]:

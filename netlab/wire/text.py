@@ -168,8 +168,8 @@ class EchoMatcher:
 
     A server may have read the text in several pieces, and answers each piece with its own prefix. So the
     answer is right when it can be cut into pieces, each a prefix and some text, so that the texts joined are
-    what was sent. No piece is empty, since no message is (T6). Where the text itself holds something like a prefix, there is more than one way to read a
-    byte: all are followed.
+    what was sent. No piece is empty, since no message is (T6). Where the text itself holds something like a
+    prefix, there is more than one way to read a byte: all are followed.
     """
 
     def __init__(self, sent: bytes) -> None:

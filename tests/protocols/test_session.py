@@ -26,7 +26,7 @@ from netlab.events import (
     Violated,
 )
 from netlab.handlers.reactor import ReactorHandler
-from netlab.protocols.session import LINGER, Limits, Refused, Session, describe
+from netlab.protocols.session import LAST_WORDS, LINGER, Limits, Refused, Session, describe
 from netlab.protocols.tcp import TextServerFactory
 from netlab.protocols.tcpv3 import VariableServerFactory
 from netlab.wire.framing import Run
@@ -420,6 +420,8 @@ class Factories(SessionTestCase):
         drained = factory.drain()
         self.pass_time(1)
         self.assertTrue(transport.aborted)
+        self.assertNoResult(drained)
+        self.pass_time(LAST_WORDS)
         self.successResultOf(drained)
 
     def test_drain_with_nobody_there(self) -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from tests.support import ServerTestCase, receive
+import contextlib
+import socket
+import threading
+import time
+
+from tests.support import PATIENCE, ServerTestCase, receive, until
 from tests.taps.behaviour import TCPBehaviour
 
 
@@ -57,6 +62,30 @@ class TextBehaviour(TCPBehaviour):
 class Threads(TextBehaviour, ServerTestCase):
     command = ("netlab-tcp",)
     threaded = True
+
+    def test_a_slow_reader_is_not_taken_for_one_that_never_reads(self) -> None:
+        server = self.start("--quiet", "--stall-timeout", "3")
+
+        def is_served() -> bool:
+            with socket.socket() as client:
+                # A small buffer, so that what is read here is soon seen there; at this pace the server's own
+                # buffer does not get empty for longer than the deadline.
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+                client.settimeout(PATIENCE)
+                client.connect(("127.0.0.1", server.port))
+                threading.Thread(target=send, args=(client,), daemon=True).start()
+                for _ in range(80):
+                    time.sleep(0.1)
+                    if not receive(client, 20_000):
+                        return False
+                client.shutdown(socket.SHUT_RDWR)
+            return True
+
+        def send(client: socket.socket) -> None:
+            with contextlib.suppress(OSError):
+                client.sendall(self.bulk(12_000_000))
+
+        until(is_served, "a slow reader is served")
 
 
 class Reactor(TextBehaviour, ServerTestCase):

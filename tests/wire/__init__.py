@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import cycle
 from typing import Generic, TypeVar
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
 
@@ -20,7 +20,9 @@ F = TypeVar("F")
 # Whatever Hypothesis wants to keep goes where the tests run: a relative path, so into trial's own folder.
 set_hypothesis_home_dir(".hypothesis")
 
-bounded = settings(max_examples=150, deadline=None, database=None)
+bounded = settings(
+    max_examples=150, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
 """A property is tried on so many examples, however slow the machine is."""
 
 reads = st.lists(st.integers(1, 40), min_size=1, max_size=6)
