@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.protocol import connectionDone as _connection_done
 from twisted.python.failure import Failure
 
@@ -30,6 +30,7 @@ class Client(FrameReceiver[F]):
     def __init__(self) -> None:
         super().__init__()
         self._is_closed = False
+        self._ended: Failure | None = None
         self._waiting: list[Deferred[None]] = []
 
     def finish(self) -> Deferred[None]:
@@ -51,18 +52,22 @@ class Client(FrameReceiver[F]):
 
     def frameViolated(self, violation: Violation) -> None:
         """The server broke the protocol: nothing that is still awaited can come."""
-        self.echoesFailed(Failure(violation))
+        self._end(Failure(violation))
         transport: Any = self.transport
         transport.abortConnection()
 
     def connectionLost(self, reason: Failure = _connection_done) -> None:
         """Twisted calls this when the connection is gone."""
         super().connectionLost(reason)
-        self.echoesFailed(Failure(EchoMissing(reason.getErrorMessage())))
+        self._end(Failure(EchoMissing(reason.getErrorMessage())))
         self._is_closed = True
         waiting, self._waiting = self._waiting, []
         for deferred in waiting:
             deferred.callback(None)
+
+    def _end(self, failure: Failure) -> None:
+        self._ended = self._ended or failure
+        self.echoesFailed(self._ended)
 
     def echoesFailed(self, failure: Failure) -> None:
         """No echo will come any more. Override to tell whoever waits for one."""
@@ -114,6 +119,8 @@ class NumberedClient(Client[N]):
         what is no frame. Set a deadline to it: Deferred.addTimeout. Raises ValueError for a text that has no
         UTF-8.
         """
+        if self._ended is not None:
+            return fail(self._ended)
         frame = self.makeFrame(self._next, text)
         self._next = orders.following(self._next)
         self.transport.write(self.packFrame(frame))

@@ -152,6 +152,7 @@ class Session(FrameReceiver[F], Generic[F]):
         self.factory = factory
         self.number = number
         super().__init__()
+        self.handler = factory.make_handler(self)
         self.received = 0
         self.sent = 0
         self._opened = False
@@ -200,7 +201,6 @@ class Session(FrameReceiver[F], Generic[F]):
     def _open(self) -> None:
         """Take the client in. Late behind a proxy, so that its address is the client's."""
         self._opened = True
-        self.handler = self.factory.make_handler(self)
         self.peer = Peer(*describe(self.transport.getPeer()), self.handler.name)
         self._tell(events.Opened, lambda: events.Opened(self.peer))
 
@@ -502,8 +502,13 @@ class ServerFactory(Factory, Generic[F]):
         if 0 < most <= len(self.sessions):
             self._turn_away(addr, f"{most:,} clients are connected, and --max-clients lets in no more")
             return Refused()
+        try:
+            session = self.session(self, self._accepted + 1)
+        except RuntimeError as failure:  # the system has no more threads to give
+            self._turn_away(addr, str(failure))
+            return Refused()
         self._accepted += 1
-        return self.session(self, self._accepted)
+        return session
 
     def _turn_away(self, addr: IAddress | None, why: str) -> None:
         if self.observers.wants(events.TurnedAway):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
@@ -62,13 +62,19 @@ class TextClient(Client[Message]):
         An empty text is no message in a stream: nothing is sent, and it fires at once.
         """
         data = text.encode(typed)
+        if self._ended is not None:
+            return fail(self._ended)
         if not data:
             return succeed(data)
-        answer: Deferred[bytes] = Deferred()
+        answer: Deferred[bytes] = Deferred(self._withdraw)
         self._queue.append((data, answer))
         if len(self._queue) == 1:
             self._send_next()
         return answer
+
+    def _withdraw(self, answer: Deferred[bytes]) -> None:
+        """Send no text that nobody waits for any more; one that was sent already keeps its turn."""
+        self._queue = deque(each for at, each in enumerate(self._queue) if at == 0 or each[1] is not answer)
 
     def _send_next(self) -> None:
         data, _ = self._queue[0]
@@ -77,19 +83,21 @@ class TextClient(Client[Message]):
 
     def runReceived(self, run: Run[Message]) -> None:
         if self._matcher is None:
-            self.unexpectedReceived(run.data)
+            if run.data:
+                self.unexpectedReceived(run.data)
             return
         self._matcher.feed(run.data)
         sent, answer = self._queue[0]
         if self._matcher.wrong:
-            self.echoesFailed(Failure(WrongEcho(sent, run.data)))
+            self._end(Failure(WrongEcho(sent, run.data)))
             self.transport.loseConnection()
         elif self._matcher.whole:
             self._matcher = None
             self._queue.popleft()
             if self._queue:
                 self._send_next()
-            answer.callback(sent)
+            if not answer.called:  # or nobody waits for it any more
+                answer.callback(sent)
 
     def unexpectedReceived(self, data: bytes) -> None:
         """Bytes came that answer nothing. Override where that matters."""
@@ -97,7 +105,8 @@ class TextClient(Client[Message]):
     def echoesFailed(self, failure: Failure) -> None:
         queue, self._queue, self._matcher = self._queue, deque(), None
         for _, answer in queue:
-            answer.errback(failure)
+            if not answer.called:
+                answer.errback(failure)
 
 
 class TextClientFactory(Factory):

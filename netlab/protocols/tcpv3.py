@@ -53,7 +53,10 @@ class VariableServerFactory(ServerFactory[Frame]):
 
 
 class VariableClient(NumberedClient[Frame]):
-    """A client of that server, in one layout. max_size: the longest payload of an echo, in bytes."""
+    """A client of that server, in one layout.
+
+    max_size: the longest payload, in bytes; send() raises ValueError for a longer one.
+    """
 
     def __init__(
         self,
@@ -70,7 +73,12 @@ class VariableClient(NumberedClient[Frame]):
         return Cutter(self._layout, self._max_size)
 
     def makeFrame(self, order: int, text: str) -> Frame:
-        return variable.frame(order, text)
+        frame = variable.frame(order, text)
+        if frame.size > self._max_size:
+            raise ValueError(
+                f"a text of {frame.size:,} bytes is over this client's limit, {self._max_size:,}"
+            )
+        return frame
 
     def packFrame(self, frame: Frame) -> bytes:
         return frame.pack(self._layout)

@@ -147,11 +147,6 @@ class CommonOptions(usage.Options):
         logfile = self.parent.get("logfile") if self.parent is not None else None
         return "utf-8" if logfile not in (None, "-") else console_encoding()
 
-    @property
-    def pidfile(self) -> str:
-        """Where twistd writes its process number, if it does."""
-        return (self.parent.get("pidfile") if self.parent is not None else None) or ""
-
     def about(self) -> list[str]:
         """What this server is set to, in phrases: for its first log line."""
         return []
@@ -313,7 +308,6 @@ def tcp_server(
         factory.drain,
         stats,
         options["stats"],
-        options.pidfile,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -28,13 +27,20 @@ _ADVICE = {
 _ANY_IPV4 = "0.0.0.0"
 
 
+class CannotServe(SystemExit, Exception):
+    """A server cannot start; the argument is the one line that says why.
+
+    As a SystemExit it ends the process with status 1 and that line, without a traceback. As an Exception it
+    is noticed by twistd, which then removes its PID file and, as a daemon, tells the parent that waits.
+    """
+
+
 class Server(Service):
     """A server of the laboratory.
 
     command: its twistd command. about: what it is set to, for its first line. listeners: each opens a port
     when called, and returns it or a Deferred of it. drain: called when the ports are closed, ends what is
     still there. stats, stats_interval: what to count with, and how often to say it, in seconds, 0 for never.
-    pidfile: what twistd has written its process number to.
     """
 
     _log = Logger()
@@ -48,7 +54,6 @@ class Server(Service):
         drain: Callable[[], Deferred[None]] = lambda: succeed(None),
         stats: Stats | None = None,
         stats_interval: float = 0.0,
-        pidfile: str = "",
     ) -> None:
         self.command = command
         self.ports: list[IListeningPort] = []
@@ -58,13 +63,12 @@ class Server(Service):
         self._drain = drain
         self._stats = stats
         self._stats_interval = stats_interval
-        self._pidfile = pidfile
         self._teller = LoopingCall(self._tell_stats)
         self._teller.clock = reactor
         self._listened = False
 
     def privilegedStartService(self) -> None:
-        """Open the ports. Raises SystemExit with one line where that cannot be done: exit status 1, and no
+        """Open the ports. Raises CannotServe where that cannot be done: exit status 1, and no
         traceback.
         """
         super().privilegedStartService()
@@ -77,8 +81,7 @@ class Server(Service):
             failures: list[Failure] = []
             maybeDeferred(listen).addCallbacks(self._listening, failures.append)
             if failures:
-                self._forget()
-                raise SystemExit(self._cannot_listen(failures[0]))
+                raise CannotServe(self._cannot_listen(failures[0]))
 
     def startService(self) -> None:
         """Run."""
@@ -123,13 +126,6 @@ class Server(Service):
         why = getattr(cause, "strerror", None) or str(cause)
         advice = _ADVICE.get(getattr(cause, "errno", None) or 0, "choose another one with --port")
         return f"{self.command}: cannot listen on {where}: {why}; {advice}"
-
-    def _forget(self) -> None:
-        """Leave no PID file behind: twistd removes it after any end but this one."""
-        if self._pidfile and os.path.isfile(self._pidfile):
-            with open(self._pidfile, encoding="ascii") as file:
-                if file.read().strip() == str(os.getpid()):
-                    os.remove(self._pidfile)
 
     def _tell_stats(self) -> None:
         self._say(str(self._stats))

@@ -37,5 +37,4 @@ def makeService(options: Options, reactor: Any = None) -> Server:
         reactor,
         stats=stats,
         stats_interval=options["stats"],
-        pidfile=options.pidfile,
     )

@@ -205,6 +205,11 @@ class NumberedClients(ClientTestCase):
             self.assertEqual(self.sent(), b"")
             self.assertEqual(self.successResultOf(client.send("hi")).order, 1)
 
+    def test_a_text_over_the_limit_is_not_sent(self) -> None:
+        client = self.connected(VariableClient(max_size=5))
+        self.assertRaises(ValueError, client.send, "longer")
+        self.assertEqual(self.sent(), b"")
+
     def test_factories_pass_on_what_they_were_told(self) -> None:
         client = self.connected(FixedClientFactory(echo=False, start_order=7).buildProtocol(None))
         self.assertEqual(self.successResultOf(client.send("")).order, 7)
@@ -260,6 +265,21 @@ class TextClients(ClientTestCase):
         self.assertRaises(ValueError, self.client.send, "\ud800")
         self.assertEqual(self.sent(), b"")
 
+    def test_a_text_that_nobody_waits_for_any_more_is_not_sent(self) -> None:
+        first, second, third = (self.client.send(word) for word in ("one", "two", "three"))
+        second.cancel()
+        self.assert_fails(second, defer.CancelledError)
+        self.client.dataReceived(b"ECHO: one")
+        self.assertEqual(self.successResultOf(first), b"one")
+        self.client.dataReceived(b"ECHO: three")
+        self.assertEqual(self.successResultOf(third), b"three")
+        self.assertEqual(self.sent(), b"onethree")
+
+    def test_an_unfinished_character_at_the_end_is_no_more_bytes(self) -> None:
+        self.client.dataReceived(b"\xc3")
+        self.transport.lose(error.ConnectionDone())
+        self.assertEqual(self.unexpected, [b"\xc3"])
+
     def test_bytes_that_answer_nothing_are_unexpected(self) -> None:
         self.client.dataReceived(b"Welcome!")
         self.assertEqual(self.unexpected, [b"Welcome!"])
@@ -299,6 +319,12 @@ class Endings(ClientTestCase):
         self.transport.lose(error.ConnectionLost())
         for closed in [*waiting, client.when_closed()]:
             self.assertIsNone(self.successResultOf(closed))
+
+    def test_who_sends_after_the_end_is_told_at_once(self) -> None:
+        for client in FixedClient(), TextClient():
+            self.connected(client)
+            self.transport.lose(error.ConnectionDone())
+            self.assert_fails(client.send("late"), EchoMissing)
 
     def test_who_waits_no_longer_is_not_told(self) -> None:
         client = self.connected(TextClient())

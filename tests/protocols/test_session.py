@@ -386,6 +386,16 @@ class Factories(SessionTestCase):
         refused.makeConnection(transport)
         self.assertTrue(transport.disconnecting)
 
+    def test_let_in_nobody_for_whom_there_is_no_thread(self) -> None:
+        factory = self.factory()
+
+        def make_handler(session: Session[Any]) -> Any:
+            raise RuntimeError("can't start new thread")
+
+        factory.make_handler = make_handler
+        self.assertIsInstance(factory.buildProtocol(None), Refused)
+        self.assertEqual(self.told.events[-1].why, "can't start new thread")
+
     def test_zero_is_any_number(self) -> None:
         factory = self.factory(max_clients=0)
         for _ in range(3):

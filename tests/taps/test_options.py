@@ -92,6 +92,16 @@ class TheCommand(ServerTestCase):
                 program.ended()
                 self.assertEqual(os.listdir(program.folder), [])
 
+    def test_a_busy_port_is_told_to_who_starts_a_daemon(self) -> None:
+        if RUNNER != "twistd":
+            self.skipTest("only twistd makes daemons")
+        with socket.create_server(("127.0.0.1", 0)) as holder:
+            port = str(holder.getsockname()[1])
+            with Program(*runner()[:1], "-l", "log", "netlab-tcp", "-p", port, "-i", "127.0.0.1") as program:
+                self.assertEqual(program.ended(), 1)
+                self.assertRegex(program.output, rf"netlab-tcp: cannot listen on 127\.0\.0\.1:{port}")
+                self.assertEqual(os.listdir(program.folder), ["log"])
+
     def test_an_address_that_is_not_ours(self) -> None:
         last = self.fails("netlab-tcp", "--port", "0", "--interface", "203.0.113.9")[-1]
         self.assertIn("this machine does not have that address", last)

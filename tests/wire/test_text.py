@@ -243,7 +243,8 @@ class Matching(SynchronousTestCase):
         self, sent: bytes, server: list[int], client: list[int], data: st.DataObject
     ) -> None:
         answer = answer_to(sent, server)
-        start = data.draw(st.integers(0, len(answer)))
+        behind_prefixes = [found.end() for found in re.finditer(REPLY_PREFIX, answer)]
+        start = data.draw(st.one_of(st.sampled_from(behind_prefixes), st.integers(0, len(answer))))
         stop = data.draw(st.one_of(st.just(start), st.integers(0, len(answer))))
         answer = answer[:start] + data.draw(st.one_of(st.just(REPLY_PREFIX), confusing)) + answer[stop:]
         self.assertEqual(matched(sent, *in_reads(answer, client)).whole, is_answer(sent, answer))

@@ -177,6 +177,11 @@ class Deciding(SynchronousTestCase):
         remark, run = self.decided(cutter, packed(Layout.SCRIPTS, 1, b"hello"))
         self.assertEqual((remark.offset, list(run)), (0, [(1, 1, 5, b"hello")]))
 
+    def test_a_frame_of_scripts_that_is_too_long_is_not_waited_for(self) -> None:
+        cutter = Cutter(max_size=4)
+        (remark,) = self.decided(cutter, packed(Layout.SCRIPTS, 1, b"", size=5))
+        self.assertEqual((remark.offset, cutter.layout), (0, Layout.GUIDE))
+
     def test_it_is_said_once_and_before_the_first_frame_that_it_decides(self) -> None:
         stream = b"".join(
             packed(Layout.SCRIPTS, n, b"x" * size) for n, size in ((1, 1), (2, 2), (3, 5), (4, 1))
