@@ -60,8 +60,7 @@ LAST_WORDS = 0.25
 SWEEPS = 10
 """How many times a deadline is looked at before it is over: it fires at most a tenth too late."""
 SWEEP_MIN, SWEEP_MAX = 0.05, 1.0
-"""Bounds of the time between two sweeps, in seconds: cheap enough to forget, and precise enough for a person.
-"""
+"""Bounds of the time between two sweeps, in seconds: too rare to cost anything, often enough for people."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +68,7 @@ class Limits:
     """What a server lets its clients do. Seconds; 0 means never."""
 
     max_clients: int = 2_000
-    """Connections at once: each may cost a thread and a descriptor.
-
-    Apache and nginx begin in the hundreds.
-    """
+    """Connections at once: each may cost a thread and a descriptor. Apache and nginx begin with hundreds."""
     idle_timeout: float = 0.0
     """Without a byte from the client. Off: a student looks at Wireshark for twenty minutes."""
     frame_timeout: float = 30.0
@@ -376,19 +372,22 @@ class Session(FrameReceiver[F], Generic[F]):
         self._outcome = self._outcome or Outcome.STOPPED
         if not self._opened or not (self.handler.busy or self._gates):
             self._close()
-        elif not self._discarding:
+            return
+        self.handler.hurry()
+        if not self._discarding:
             self._discard()
-            self.handler.hurry()
             self.handler.submit(Ending.STOP)
 
     def abort(self, outcome: Outcome) -> None:
-        """Drop the connection at once, whatever is still to be sent."""
+        """Drop the connection at once, whatever has not been sent yet."""
         self._outcome = self._outcome or outcome
         self._abort()
 
     def _abort(self) -> None:
         transport: Any = self.transport
-        if not self._lost:
+        if self._write_closed:
+            transport.loseConnection()  # all has been sent: a reset could only take it away again
+        elif not self._lost:
             transport.abortConnection()
 
     def _close(self) -> None:
@@ -454,7 +453,11 @@ class Refused(Protocol):
     """One client too many: closed as soon as it is there (C8)."""
 
     def connectionMade(self) -> None:
-        self.transport.loseConnection()  # type: ignore[union-attr]
+        transport: Any = self.transport
+        if ISSLTransport.providedBy(transport):
+            transport.abortConnection()  # an orderly end of TLS could be waited for, for ever
+        else:
+            transport.loseConnection()
 
 
 class ServerFactory(Factory, Generic[F]):
@@ -544,9 +547,9 @@ class ServerFactory(Factory, Generic[F]):
         return drained
 
     def _give_up(self) -> None:
+        self._deadline = self._clock.callLater(LAST_WORDS, self._leave)
         for session in list(self.sessions):
             session.abort(Outcome.STOPPED)
-        self._deadline = self._clock.callLater(LAST_WORDS, self._leave)
         self._rest()
 
     def _leave(self) -> None:

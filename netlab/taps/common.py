@@ -12,7 +12,7 @@ from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint, serverFromString
 from twisted.python import usage
 
-from netlab.events import Observers
+from netlab.events import Observers, address_text
 from netlab.observers.lines import Lines
 from netlab.observers.stats import Stats
 from netlab.protocols.session import Limits, ServerFactory
@@ -146,6 +146,11 @@ class CommonOptions(usage.Options):
         """What the log is written in: the console's encoding, UTF-8 in a file."""
         logfile = self.parent.get("logfile") if self.parent is not None else None
         return "utf-8" if logfile not in (None, "-") else console_encoding()
+
+    @property
+    def where(self) -> str:
+        """The address and port to listen on."""
+        return address_text(self["interface"], self["port"])
 
     def about(self) -> list[str]:
         """What this server is set to, in phrases: for its first log line."""
@@ -303,7 +308,7 @@ def tcp_server(
     return Server(
         options.command,
         "; ".join(options.about()),
-        [partial(endpoint.listen, factory) for endpoint in _endpoints(options, reactor)],
+        [(name, partial(endpoint.listen, factory)) for name, endpoint in _endpoints(options, reactor)],
         reactor,
         factory.drain,
         stats,
@@ -323,8 +328,8 @@ def _handlers(kind: str, delay: float, reactor: Any, stopping: threading.Event) 
     return lambda session: ReactorHandler(session, reactor, delay, stopping)
 
 
-def _endpoints(options: TCPOptions, reactor: Any) -> list[Any]:
+def _endpoints(options: TCPOptions, reactor: Any) -> list[tuple[str, Any]]:
     if options.endpoints:
-        return [serverFromString(reactor, endpoint) for endpoint in options.endpoints]
+        return [(endpoint, serverFromString(reactor, endpoint)) for endpoint in options.endpoints]
     kind = TCP6ServerEndpoint if ":" in options["interface"] else TCP4ServerEndpoint
-    return [kind(reactor, options["port"], BACKLOG, options["interface"])]
+    return [(options.where, kind(reactor, options["port"], BACKLOG, options["interface"]))]

@@ -38,9 +38,10 @@ class CannotServe(SystemExit, Exception):
 class Server(Service):
     """A server of the laboratory.
 
-    command: its twistd command. about: what it is set to, for its first line. listeners: each opens a port
-    when called, and returns it or a Deferred of it. drain: called when the ports are closed, ends what is
-    still there. stats, stats_interval: what to count with, and how often to say it, in seconds, 0 for never.
+    command: its twistd command. about: what it is set to, for its first line. listeners: where each port is
+    to be, and what opens it: returns the port or a Deferred of it. drain: called when the ports are closed, ends
+    what is still there. stats, stats_interval: what to count with, and how often to say it, in seconds, 0 for
+    never.
     """
 
     _log = Logger()
@@ -49,7 +50,7 @@ class Server(Service):
         self,
         command: str,
         about: str,
-        listeners: Sequence[Callable[[], Any]],
+        listeners: Sequence[tuple[str, Callable[[], Any]]],
         reactor: Any,
         drain: Callable[[], Deferred[None]] = lambda: succeed(None),
         stats: Stats | None = None,
@@ -77,11 +78,11 @@ class Server(Service):
         raised = raise_descriptor_limit()
         if raised is not None:
             self._say("May open {1:,} descriptors now ({0:,} before)".format(*raised))
-        for listen in self._listeners:
+        for where, listen in self._listeners:
             failures: list[Failure] = []
             maybeDeferred(listen).addCallbacks(self._listening, failures.append)
             if failures:
-                raise CannotServe(self._cannot_listen(failures[0]))
+                raise CannotServe(self._cannot_listen(where, failures[0]))
 
     def startService(self) -> None:
         """Run."""
@@ -115,16 +116,11 @@ class Server(Service):
         # be a traceback.
         self._reactor.callWhenRunning(self._say, line)
 
-    def _cannot_listen(self, failure: Failure) -> str:
-        if not failure.check(CannotListenError):
-            return f"{self.command}: cannot listen: {failure.getErrorMessage()}"
+    def _cannot_listen(self, where: str, failure: Failure) -> str:
         error: Any = failure.value
-        cause = error.socketError
-        where = (
-            f"{error.interface or _ANY_IPV4}:{error.port}" if isinstance(error.port, int) else str(error.port)
-        )
+        cause = error.socketError if failure.check(CannotListenError) else error
         why = getattr(cause, "strerror", None) or str(cause)
-        advice = _ADVICE.get(getattr(cause, "errno", None) or 0, "choose another one with --port")
+        advice = _ADVICE.get(getattr(cause, "errno", None) or 0, "see --port, --interface and --listen")
         return f"{self.command}: cannot listen on {where}: {why}; {advice}"
 
     def _tell_stats(self) -> None:

@@ -33,7 +33,7 @@ def makeService(options: Options, reactor: Any = None) -> Server:
     return Server(
         options.command,
         about,
-        [listen],
+        [(options.where, listen)],
         reactor,
         stats=stats,
         stats_interval=options["stats"],

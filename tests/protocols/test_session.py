@@ -96,6 +96,7 @@ class LazyHandler:
     def __init__(self, session: Any) -> None:
         self.session = session
         self.items: list[Any] = []
+        self.hurried = False
 
     @property
     def busy(self) -> bool:
@@ -105,7 +106,7 @@ class LazyHandler:
         self.items.append(item)
 
     def hurry(self) -> None:
-        pass
+        self.hurried = True
 
     def close(self, last: Any) -> None:
         self.submit(last)
@@ -433,6 +434,26 @@ class Factories(SessionTestCase):
         self.assertNoResult(drained)
         self.pass_time(LAST_WORDS)
         self.successResultOf(drained)
+
+    def test_drain_does_not_take_back_what_has_been_sent(self) -> None:
+        factory = self.factory(lazy=True, drain_timeout=1)
+        session, transport = self.connect(factory)
+        session.dataReceived(HELLO)
+        drained = factory.drain()
+        session.handler.work()
+        self.pass_time(1)
+        self.assertFalse(transport.aborted)
+        self.assertTrue(transport.disconnecting)
+        session.handler.work()
+        self.successResultOf(drained)
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)  # the sweep, until the port is closed
+
+    def test_drain_wakes_whom_a_violation_left_waiting(self) -> None:
+        factory = self.factory(lazy=True)
+        session, _ = self.connect(factory)
+        session.dataReceived(HELLO + b"\x00")
+        factory.drain()
+        self.assertTrue(session.handler.hurried)
 
     def test_drain_with_nobody_there(self) -> None:
         self.successResultOf(self.factory().drain())

@@ -106,6 +106,10 @@ class TheCommand(ServerTestCase):
         last = self.fails("netlab-tcp", "--port", "0", "--interface", "203.0.113.9")[-1]
         self.assertIn("this machine does not have that address", last)
 
+    def test_a_socket_that_cannot_be_made(self) -> None:
+        last = self.fails("netlab-tcp", "--listen", "unix:/nowhere/lab")[-1]
+        self.assertRegex(last, "netlab-tcp: cannot listen on unix:/nowhere/lab: No such file or directory; ")
+
     def test_help_is_there_for_each(self) -> None:
         for command in COMMANDS:
             with Program(*runner(), command, "--help") as program:
