@@ -39,9 +39,9 @@ class Server(Service):
     """A server of the laboratory.
 
     command: its twistd command. about: what it is set to, for its first line. listeners: where each port is
-    to be, and what opens it: returns the port or a Deferred of it. drain: called when the ports are closed, ends
-    what is still there. stats, stats_interval: what to count with, and how often to say it, in seconds, 0 for
-    never.
+    to be, and what opens it: returns the port or a Deferred of it. drain: called when the ports are closed,
+    ends what is still there. stats, stats_interval: what to count with, and how often to say it, in seconds,
+    0 for never.
     """
 
     _log = Logger()
