@@ -1,5 +1,4 @@
-"""The reactor runs all clients' messages: one selector, one thread, nobody waits for a lock and everybody for
-everybody.
+"""The reactor runs all clients' messages: one selector and one thread, so each may have to wait for all.
 
 Without a delay an item is treated at once, where its bytes came in. With one, this handler does what must
 never be done on a reactor: it sleeps. That is the lesson: with --delay 1 and two clients, each waits for the

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from threading import Lock
 from typing import Any
 
 from twisted.logger import Logger
@@ -45,6 +46,7 @@ class Lines:
         self._quiet = quiet
         self._encoding = encoding
         self._orders: dict[Peer, _Notes] = {}
+        self._writing = Lock()
 
     def listens(self) -> Mapping[type, Listener]:
         listeners: dict[type, Listener] = {
@@ -108,10 +110,11 @@ class Lines:
         )
 
     def _line(self, peer: Peer, line: str, emit: Any = None) -> None:
-        # The line goes in as a value: a format string that a peer wrote would be obeyed.
-        (emit or self._log.info)(
-            "{line}", line=writable(line, self._encoding), log_system=writable(peer.bracket, self._encoding)
-        )
+        line, bracket = writable(line, self._encoding), writable(peer.bracket, self._encoding)
+        # One thread at a time: before Python 3.12.4, what two threads write at once may be lost or doubled.
+        with self._writing:
+            # The line goes in as a value: a format that a peer wrote would be obeyed.
+            (emit or self._log.info)("{line}", line=line, log_system=bracket)
 
 
 class _Notes:

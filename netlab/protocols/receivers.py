@@ -1,5 +1,4 @@
-"""Protocols that turn a byte stream into frames: IntNStringReceiver for headers that carry more than a
-length.
+"""Turn a byte stream into frames: IntNStringReceiver for headers that carry more than a length.
 
 Subclass FixedFrameReceiver or SizedFrameReceiver with a struct format of your own, and override
 frameReceived.

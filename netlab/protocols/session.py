@@ -1,5 +1,4 @@
-"""What every TCP server connection does: limits, backpressure, half-close, deadlines, an outcome
-(docs/protocol.md, C1-C9).
+"""What every TCP server connection does: backpressure, half-close, deadlines (docs/protocol.md, C).
 
 Everything of one client travels one road in order: runs, remarks, a violation, and last how its stream ended.
 A session puts each of these items to its handler (netlab/handlers), which decides who runs them and calls two
@@ -16,34 +15,32 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from typing import Protocol as TypingProtocol
 
 from twisted.internet import error
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IAddress,
-    IDelayedCall,
     IHalfCloseableProtocol,
     IPushProducer,
-    IReactorTime,
     ISSLTransport,
     ITCPTransport,
 )
-from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.protocol import connectionDone as _connection_done
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer
 
 from netlab import events
-from netlab.events import Observers, Outcome, Peer, address_text
+from netlab.events import Outcome, Peer, address_text
 from netlab.protocols.receivers import FrameReceiver
 from netlab.wire.framing import Item, Remark, Run
 from netlab.wire.text import printable
 from netlab.wire.violations import Violation
+
+if TYPE_CHECKING:
+    from netlab.protocols.factory import ServerFactory
 
 _log = Logger()
 
@@ -54,11 +51,8 @@ LINGER = 2.0
 makes the kernel send a reset, which can eat the last echoes; nginx's lingering_close does the same, for 5 s
 between reads."""
 
-LAST_WORDS = 0.25
-"""Seconds that handlers get, once the last connections were dropped at the stop, to say so in the log."""
-
 SWEEPS = 10
-"""How many times a deadline is looked at before it is over: it fires at most a tenth too late."""
+"""How many times a deadline is looked at before it is over: it fires at most a fifth too late."""
 SWEEP_MIN, SWEEP_MAX = 0.05, 1.0
 """Bounds of the time between two sweeps, in seconds: too rare to cost anything, often enough for people."""
 
@@ -319,7 +313,10 @@ class Session(FrameReceiver[F], Generic[F]):
     def _fail(self, failure: Failure) -> None:
         if self._outcome is not Outcome.FAILED:
             _log.failure(
-                "The handler of {peer} failed; its connection is closed", failure, peer=self.peer.address
+                "The handler of {peer} failed; its connection is closed",
+                failure,
+                peer=self.peer.address,
+                log_system=self.peer.bracket,
             )
             self._outcome = Outcome.FAILED
             self._abort()
@@ -447,132 +444,6 @@ class Session(FrameReceiver[F], Generic[F]):
         observers = self.factory.observers
         if observers.wants(kind):
             observers.tell(make())
-
-
-class Refused(Protocol):
-    """One client too many: closed as soon as it is there (C8)."""
-
-    def connectionMade(self) -> None:
-        transport: Any = self.transport
-        if ISSLTransport.providedBy(transport):
-            transport.abortConnection()  # an orderly end of TLS could be waited for, for ever
-        else:
-            transport.loseConnection()
-
-
-class ServerFactory(Factory, Generic[F]):
-    """Makes the sessions of a TCP server, knows them all, and looks after their deadlines.
-
-    make_handler: called with each session, makes the handler that runs its messages (netlab/handlers). clock:
-    for the deadlines. observers: who is told what happens.
-    """
-
-    noisy = False  # Twisted's own lines of starting and stopping say less than ours
-    session: ClassVar[Callable[..., Session[Any]]]
-
-    def __init__(
-        self,
-        make_handler: Callable[[Any], Handler],
-        clock: IReactorTime,
-        limits: Limits | None = None,
-        observers: Observers | None = None,
-    ) -> None:
-        self.make_handler = make_handler
-        self.limits = limits or Limits()
-        self.observers = observers or Observers()
-        self.sessions: set[Session[F]] = set()
-        self._at_work: set[Session[F]] = set()
-        self._accepted = 0
-        self._clock = clock
-        self._sweeper = LoopingCall(self._sweep)
-        self._sweeper.clock = clock
-        self._drained: Deferred[None] | None = None
-        self._deadline: IDelayedCall | None = None
-
-    def startFactory(self) -> None:
-        """Twisted calls this when the first port begins to listen."""
-        self._sweeper.start(self.limits.sweep_interval, now=False)
-
-    def stopFactory(self) -> None:
-        """Twisted calls this when the last port has closed; the deadlines run on as long as there are
-        clients.
-        """
-        self._rest()
-
-    def buildProtocol(self, addr: IAddress | None) -> Protocol:
-        """Make the protocol of a new connection."""
-        most = self.limits.max_clients
-        if 0 < most <= len(self.sessions):
-            self._turn_away(addr, f"{most:,} clients are connected, and --max-clients lets in no more")
-            return Refused()
-        try:
-            session = self.session(self, self._accepted + 1)
-        except RuntimeError as failure:  # the system has no more threads to give
-            self._turn_away(addr, str(failure))
-            return Refused()
-        self._accepted += 1
-        return session
-
-    def _turn_away(self, addr: IAddress | None, why: str) -> None:
-        if self.observers.wants(events.TurnedAway):
-            self.observers.tell(events.TurnedAway(Peer(*describe(addr), "-"), why))
-
-    def session_made(self, session: Session[F]) -> None:
-        """A session has its connection."""
-        self.sessions.add(session)
-        self._at_work.add(session)
-
-    def session_lost(self, session: Session[F]) -> None:
-        """A session's connection is gone; its handler may still be at work."""
-        self.sessions.discard(session)
-        self._rest()
-
-    def session_done(self, session: Session[F]) -> None:
-        """A session's handler has done its last."""
-        self._at_work.discard(session)
-        self._rest()
-
-    def drain(self) -> Deferred[None]:
-        """End all sessions: they get what they are owed, `drain_timeout` seconds at most, and then are
-        dropped (C7).
-
-        The Deferred fires when the last connection is gone and the last message handled, or the time is up.
-        """
-        drained = self._drained = Deferred()
-        for session in list(self.sessions):
-            session.stop()
-        if self.limits.drain_timeout > 0:
-            self._deadline = self._clock.callLater(self.limits.drain_timeout, self._give_up)
-        self._rest()
-        return drained
-
-    def _give_up(self) -> None:
-        self._deadline = self._clock.callLater(LAST_WORDS, self._leave)
-        for session in list(self.sessions):
-            session.abort(Outcome.STOPPED)
-        self._rest()
-
-    def _leave(self) -> None:
-        self._deadline = None
-        self._at_work.clear()  # a handler that never returns does not delay the stop
-        self._rest()
-
-    def _rest(self) -> None:
-        """Where nothing is left to do, do nothing more."""
-        if self.sessions or self._at_work:
-            return
-        if self.numPorts == 0 and self._sweeper.running:
-            self._sweeper.stop()
-        if self._drained is not None:
-            drained, self._drained = self._drained, None
-            if self._deadline is not None:
-                self._deadline.cancel()
-            drained.callback(None)
-
-    def _sweep(self) -> None:
-        now = self._clock.seconds()
-        for session in list(self.sessions):
-            session.sweep(now)
 
 
 def unacknowledged(transport: Any) -> int | None:

@@ -1,5 +1,4 @@
-"""TCP, text: a stream of UTF-8 with no delimiter, where what one read yields is one message
-(docs/protocol.md, T1-T6).
+"""TCP, text without a delimiter: what one read yields is one message (docs/protocol.md, T1-T6).
 
 Both text servers of the guide are this one: with a thread for each client (netlab-tcp), or on a selector
 (netlab-tcpsel). Who runs it is the handler's matter.
@@ -14,7 +13,8 @@ from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
 from netlab.protocols.client import Client, WrongEcho
-from netlab.protocols.session import ServerFactory, Session
+from netlab.protocols.factory import ServerFactory
+from netlab.protocols.session import Session
 from netlab.wire import text
 from netlab.wire.framing import Run
 from netlab.wire.text import EchoMatcher, Message

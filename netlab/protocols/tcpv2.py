@@ -7,7 +7,8 @@ from typing import Any
 from twisted.internet.protocol import Factory
 
 from netlab.protocols.client import NumberedClient
-from netlab.protocols.session import ServerFactory, Session
+from netlab.protocols.factory import ServerFactory
+from netlab.protocols.session import Session
 from netlab.wire import fixed, orders
 from netlab.wire.fixed import Frame
 from netlab.wire.framing import Cutter, Run

@@ -7,7 +7,8 @@ from typing import Any
 from twisted.internet.protocol import Factory
 
 from netlab.protocols.client import NumberedClient
-from netlab.protocols.session import ServerFactory, Session
+from netlab.protocols.factory import ServerFactory
+from netlab.protocols.session import Session
 from netlab.wire import orders, variable
 from netlab.wire.framing import Run
 from netlab.wire.variable import MAX_SIZE, Cutter, Frame, Layout

@@ -12,10 +12,13 @@ from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint, serverFromString
 from twisted.python import usage
 
+import twisted
+from netlab import __version__
 from netlab.events import Observers, address_text
 from netlab.observers.lines import Lines
 from netlab.observers.stats import Stats
-from netlab.protocols.session import Limits, ServerFactory
+from netlab.protocols.factory import ServerFactory
+from netlab.protocols.session import Limits
 from netlab.taps.machine import console_encoding
 from netlab.taps.server import Server
 
@@ -138,6 +141,11 @@ class CommonOptions(usage.Options):
                 except ValueError as error:
                     raise usage.UsageError(f"--{name} {self[name]}: {error}") from None
 
+    def opt_version(self) -> None:
+        """Display the versions of netlab and Twisted and exit."""
+        print(f"netlab {__version__}, Twisted {twisted.__version__}")  # noqa: T201
+        raise SystemExit(0)
+
     def getSynopsis(self) -> str:
         return f"Usage: twistd -n {self.command} [options]"
 
@@ -209,6 +217,7 @@ class TCPOptions(CommonOptions):
     def __init__(self) -> None:
         super().__init__()
         self.endpoints: list[str] = []
+        self._given: list[str] = []
 
     def opt_listen(self, endpoint: str) -> None:
         """Listen on this Twisted server endpoint instead of --port, e.g. tcp6:5005, unix:/tmp/lab or
@@ -223,14 +232,16 @@ class TCPOptions(CommonOptions):
 
     def opt_port(self, port: str) -> None:
         self["port"] = port
-        self._port_given = True
+        self._given.append("port")
 
-    _port_given = False
+    def opt_interface(self, interface: str) -> None:
+        self["interface"] = interface
+        self._given.append("interface")
 
     def postOptions(self) -> None:
         super().postOptions()
-        if self.endpoints and self._port_given:
-            raise usage.UsageError("--listen and --port: give one of them, --listen names its port itself")
+        for given in self._given if self.endpoints else ():
+            raise usage.UsageError(f"--listen and --{given}: give one of them, --listen says all of where")
 
     @property
     def limits(self) -> Limits:

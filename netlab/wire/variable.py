@@ -1,5 +1,4 @@
-"""The frame of variable size: a header `!BLL`, then the text; in the guide's layout and the scripts'
-(docs/protocol.md, V1-V8).
+"""The frame of variable size: a header `!BLL`, then the text; in both layouts (docs/protocol.md, V1-V8).
 
 The guide puts order before size, the scripts that some labs hand out size before order. A frame whose two
 numbers are equal reads the same either way; so every stream begins with a prelude in which the layouts agree,

@@ -26,7 +26,8 @@ from netlab.events import (
     Violated,
 )
 from netlab.handlers.reactor import ReactorHandler
-from netlab.protocols.session import LAST_WORDS, LINGER, Limits, Refused, Session, describe
+from netlab.protocols.factory import LAST_WORDS, Refused
+from netlab.protocols.session import LINGER, Limits, Session, describe
 from netlab.protocols.tcp import TextServerFactory
 from netlab.protocols.tcpv3 import VariableServerFactory
 from netlab.wire.framing import Run

@@ -31,6 +31,7 @@ class Mistakes(SynchronousTestCase):
             ("netlab-tcp", "--listen nosuch:1", "--listen nosuch:1: no such endpoint: .*nosuch"),
             ("netlab-tcp", "--listen tcp:1:x=1", "--listen tcp:1:x=1: no such endpoint"),
             ("netlab-tcp", "--listen tcp:1 --port 5005", "--listen and --port"),
+            ("netlab-tcp", "--listen tcp:1 --interface ::1", "--listen and --interface"),
             ("netlab-tcp", "--idle-timeout soon", "--idle-timeout soon: a number of seconds"),
             ("netlab-tcp", "--frame-timeout nan", "--frame-timeout nan: it must be 0 or more"),
             ("netlab-tcp", "--stall-timeout=-1", "--stall-timeout -1: it must be 0 or more"),
@@ -116,6 +117,11 @@ class TheCommand(ServerTestCase):
                 self.assertEqual(program.ended(), 0, program.output)
                 self.assertRegex(program.output, rf"Usage: twistd -n {command} \[options\]")
                 self.assertIn("of the guide", program.output)
+
+    def test_the_version(self) -> None:
+        with Program(*runner(), "netlab-tcp", "--version") as program:
+            self.assertEqual(program.ended(), 0)
+            self.assertRegex(program.output, r"^netlab \d+\.\d+\.\d+, Twisted \d+\.\d+\.\d+$")
 
     def test_the_first_lines_say_what_is_on(self) -> None:
         server = self.serve("netlab-tcp", "--frame-timeout", "0", "--idle-timeout", "90")

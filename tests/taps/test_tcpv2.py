@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from tests.support import ServerTestCase, receive_all
+from tests.support import ServerTestCase, receive, receive_all
 from tests.taps.behaviour import FramedBehaviour
 
 
@@ -33,6 +33,25 @@ class Threads(FixedBehaviour, ServerTestCase):
         with server.connect() as client:
             client.sendall(struct.pack("!BLL20s", 1, 1, 5, b"a--b-"))
         server.wait_for("Received ver: 1, order: 1, size: 5 -> a--b-$")
+
+    def test_forty_threads_that_print_at_once_lose_no_line(self) -> None:
+        server = self.start()
+        frames = b"".join(self.message(order, b"message %d" % order) for order in range(1, 201))
+        clients = [server.connect() for _ in range(40)]
+        for client in clients:
+            client.sendall(frames)
+        for client in clients:
+            self.assertEqual(receive(client, len(frames)), frames)
+            client.close()
+        server.wait_for("Closed connection", 40)
+        received = [
+            (found[1], int(found[2]))
+            for found in server.matches(r"^\S+ \[tcp \S+ client-(\d+)\] Received .* -> message (\d+)$")
+        ]
+        self.assertEqual(len(received), 40 * 200)
+        for client_number in {number for number, _ in received}:
+            orders = [order for number, order in received if number == client_number]
+            self.assertEqual(orders, list(range(1, 201)))
 
     def test_text_on_this_port(self) -> None:
         server = self.start()
