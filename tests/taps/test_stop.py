@@ -13,14 +13,15 @@ MEGABYTE = 1_000_000
 class Stops(ServerTestCase):
     """One server is enough for all: they share the service."""
 
-    def stop(self, *command: str, clients: int = 50, stdin: bytes = b"") -> tuple[float, Served, int]:
+    def stop(self, *command: str, clients: int = 50, message: bytes = b"") -> tuple[float, Served, int]:
         """Connect clients that send something, stop the server, and see all closed."""
         server = self.serve(*command)
         connections = [server.connect() for _ in range(clients)]
         server.wait_for("Accepted connection", clients)
-        if stdin:
+        if message:
             for connection in connections:
-                connection.sendall(stdin)
+                connection.sendall(message)
+            time.sleep(1)  # nothing tells that a handler has fallen asleep
         begun = time.monotonic()
         status = server.signalled(signal.SIGTERM)
         took = time.monotonic() - begun
@@ -29,9 +30,9 @@ class Stops(ServerTestCase):
                 receive_all(connection)
         return took, server, status
 
-    def ends(self, *command: str, clients: int = 50, stdin: bytes = b"") -> Served:
+    def ends(self, *command: str, clients: int = 50, message: bytes = b"") -> Served:
         """It ends by twistd's own convention, by that signal, and in at most ten times what is promised."""
-        took, server, status = self.stop(*command, clients=clients, stdin=stdin)
+        took, server, status = self.stop(*command, clients=clients, message=message)
         self.assertEqual(status, -15, server.output)
         self.assertLess(took, 20)
         return server
@@ -43,7 +44,7 @@ class Stops(ServerTestCase):
 
     def test_with_handlers_that_are_asleep(self) -> None:
         for handler in "threads", "reactor":
-            self.ends("netlab-tcp", "--handler", handler, "--delay", "300", clients=5, stdin=b"good night")
+            self.ends("netlab-tcp", "--handler", handler, "--delay", "300", clients=5, message=b"good night")
 
     def test_ctrl_c(self) -> None:
         server = self.serve("netlab-tcpsel")
