@@ -483,6 +483,7 @@ class Factories(SessionTestCase):
 class Addresses(SynchronousTestCase):
     def test_as_text(self) -> None:
         self.assertEqual(describe(IPv4Address("TCP", "192.0.2.1", 5)), ("tcp", "192.0.2.1:5"))
+        self.assertEqual(describe(IPv4Address("TCP", "\x1b[2J", 5)), ("tcp", r"\x1b[2J:5"))
         self.assertEqual(describe(UNIXAddress("/lab\x1b")), ("unix", r"/lab\x1b"))
         self.assertEqual(describe(UNIXAddress(None)), ("unix", "-"))
         self.assertEqual(describe(None), ("unix", "-"))
