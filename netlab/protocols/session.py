@@ -464,7 +464,8 @@ def describe(address: IAddress | None) -> tuple[str, str]:
     """An address of Twisted's as (transport, text): what stands in the brackets of a log line."""
     host, port = getattr(address, "host", None), getattr(address, "port", None)
     if host is not None and port is not None:
-        return "tcp", printable(address_text(host, port))  # a PROXY header names any host that it likes
+        # A PROXY header names any host that it likes.
+        return str(getattr(address, "type", "TCP")).lower(), printable(address_text(host, port))
     name = getattr(address, "name", None) or b"-"
     return "unix", printable(
         name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else str(name)

@@ -24,9 +24,7 @@ class VariableServer(Session[Frame]):
         return Cutter(self.factory.layout, self.factory.max_size)
 
     def respond(self, run: Run[Frame]) -> bytes:
-        """They are answered here: with --echo the identical frames go back, in the layout in which they came
-        (V8).
-        """
+        """They are answered here: with --echo the identical frames go back, as they came (V8)."""
         return run.data if self.factory.echo else b""
 
 

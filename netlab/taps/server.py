@@ -24,7 +24,7 @@ _ADVICE = {
     errno.EADDRNOTAVAIL: "this machine does not have that address: see --interface",
 }
 
-_ANY_IPV4 = "0.0.0.0"
+_ANY_IPV4 = "0.0.0.0:"
 
 
 class CannotServe(SystemExit, Exception):
@@ -69,9 +69,7 @@ class Server(Service):
         self._listened = False
 
     def privilegedStartService(self) -> None:
-        """Open the ports. Raises CannotServe where that cannot be done: exit status 1, and no
-        traceback.
-        """
+        """Open the ports. Raises CannotServe where that cannot be done."""
         super().privilegedStartService()
         self._listened = True
         self._say(f"{self.command}: {self._about}")
@@ -79,8 +77,8 @@ class Server(Service):
         if raised is not None:
             self._say("May open {1:,} descriptors now ({0:,} before)".format(*raised))
         for where, listen in self._listeners:
-            failures: list[Failure] = []
-            maybeDeferred(listen).addCallbacks(self._listening, failures.append)
+            failures: list[Failure] = []  # at once: no endpoint of Twisted's lets one wait for its port
+            maybeDeferred(listen).addCallback(self._listening).addErrback(failures.append)
             if failures:
                 raise CannotServe(self._cannot_listen(where, failures[0]))
 
@@ -104,14 +102,10 @@ class Server(Service):
     def _listening(self, port: IListeningPort) -> None:
         self.ports.append(port)
         transport, address = describe(port.getHost())
-        line = f"Listening on {address}"
-        if transport == "tcp" and type(port.getHost()).__name__ == "IPv4Address":
-            transport = str(getattr(port.getHost(), "type", "TCP")).lower()
-        if address.startswith(f"{_ANY_IPV4}:"):
+        line = f"Listening on {address} ({transport})"
+        if address.startswith(_ANY_IPV4):
             addresses = ", ".join(ipv4_addresses()) or "none but the loopback's, 127.0.0.1"
-            line += f" ({transport}); this machine's IPv4 addresses: {addresses}"
-        else:
-            line += f" ({transport})"
+            line += f"; this machine's IPv4 addresses: {addresses}"
         # Not before the reactor runs: whoever reads it may stop the server, and until then a signal would
         # be a traceback.
         self._reactor.callWhenRunning(self._say, line)

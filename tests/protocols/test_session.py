@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet import error
-from twisted.internet.address import IPv4Address, UNIXAddress
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
@@ -483,6 +483,7 @@ class Factories(SessionTestCase):
 class Addresses(SynchronousTestCase):
     def test_as_text(self) -> None:
         self.assertEqual(describe(IPv4Address("TCP", "192.0.2.1", 5)), ("tcp", "192.0.2.1:5"))
+        self.assertEqual(describe(IPv6Address("UDP", "::1", 5)), ("udp", "[::1]:5"))
         self.assertEqual(describe(IPv4Address("TCP", "\x1b[2J", 5)), ("tcp", r"\x1b[2J:5"))
         self.assertEqual(describe(UNIXAddress("/lab\x1b")), ("unix", r"/lab\x1b"))
         self.assertEqual(describe(UNIXAddress(None)), ("unix", "-"))

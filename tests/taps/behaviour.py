@@ -84,7 +84,7 @@ class TCPBehaviour:
         self.through(1)
 
     def test_a_client_that_never_reads_leaves_memory_flat_and_the_others_served(self) -> None:
-        server = self.start("--quiet", "--stall-timeout", "5")
+        server = self.start("--quiet", "--stall-timeout", "3")
         self.is_served(server)
         before = server.memory()
         data = self.bulk(MEGABYTE)
