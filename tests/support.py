@@ -145,7 +145,7 @@ class Program:
 
 def runner() -> list[str]:
     """The beginning of a command line that the environment chooses."""
-    options = ["--nodaemon", "--pidfile="] if RUNNER == "twistd" else []
+    options = {"twistd": ["--nodaemon", "--pidfile="], "twist": ["--log-format=text"]}[RUNNER]
     return [script(RUNNER), *options, *([f"--reactor={REACTOR}"] if REACTOR else [])]
 
 
