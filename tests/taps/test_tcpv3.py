@@ -108,16 +108,3 @@ class Threads(VariableBehaviour, ServerTestCase):
 class Reactor(VariableBehaviour, ServerTestCase):
     command = ("netlab-tcpv3", "--echo", "--handler", "reactor")
     threaded = False
-
-
-class ScriptsLayout(VariableBehaviour, ServerTestCase):
-    """All of it once more in the other layout."""
-
-    command = ("netlab-tcpv3", "--echo", "--layout", "scripts")
-    threaded = True
-
-    def message(self, order: int, text: bytes) -> bytes:
-        return scripts(order, text)
-
-    def bulk(self, length: int) -> bytes:
-        return b"".join(scripts(order, b"x" * 1000) for order in range(1, length // 1009 + 1))
