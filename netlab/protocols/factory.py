@@ -110,10 +110,10 @@ class ServerFactory(Factory, Generic[F]):
         The Deferred fires when the last connection is gone and the last message handled, or the time is up.
         """
         drained = self._drained = Deferred()
-        for session in list(self.sessions):
-            session.stop()
         if self.limits.drain_timeout > 0:
             self._deadline = self._clock.callLater(self.limits.drain_timeout, self._give_up)
+        for session in list(self.sessions):
+            session.stop()
         self._rest()
         return drained
 

@@ -240,8 +240,10 @@ class TCPOptions(CommonOptions):
 
     def postOptions(self) -> None:
         super().postOptions()
-        for given in self._given if self.endpoints else ():
-            raise usage.UsageError(f"--listen and --{given}: give one of them, --listen says all of where")
+        if self.endpoints and self._given:
+            raise usage.UsageError(
+                f"--listen and --{self._given[0]}: give one of them, --listen says all of where"
+            )
 
     @property
     def limits(self) -> Limits:

@@ -411,6 +411,7 @@ class Factories(SessionTestCase):
         self.assertTrue(transport.disconnecting)
         self.successResultOf(drained)
         self.assertEqual(self.outcome(), Outcome.STOPPED)
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)  # the sweep, until the port is closed
 
     def test_drain_pays_what_is_owed(self) -> None:
         factory = self.factory(lazy=True)
