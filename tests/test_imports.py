@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "protocols": {"wire", "events"},
     "handlers": {"wire"},
     "observers": {"wire", "events"},
+    "reactors": set[str](),
     "taps": {"wire", "events", "protocols", "handlers", "observers"},
 }
 """Which rooms a room may import, itself always: the one place where this is written down for machines."""

@@ -1,0 +1,1 @@
+"""The reactors, judged by Twisted's own contract tests, and by our own."""
