@@ -1,0 +1,66 @@
+"""The `netlab` command: what is not a server. The servers are twistd's: `twistd -n netlab-tcp`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from netlab import __version__
+from netlab.clients import arguments
+
+DESCRIPTION = """The clients of the socket laboratory. Start a server in one terminal:
+
+    twistd -n netlab-tcp
+
+and talk to it in another:
+
+    netlab client tcp"""
+
+EPILOG = """The servers: twistd -n netlab-udp, netlab-tcp, netlab-tcpsel, netlab-tcpv2 or netlab-tcpv3.
+--help after any command explains it."""
+
+SHELLS = ("bash", "zsh", "tcsh")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    whole = argparse.ArgumentParser(
+        prog="netlab",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    whole.add_argument("--version", action="version", version=f"netlab {__version__}")
+    commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    arguments.add(commands)
+    completion = commands.add_parser(
+        "completion",
+        help="print a script that completes these commands in your shell",
+        description='Complete netlab\'s commands with the Tab key: eval "$(netlab completion bash)" in '
+        "~/.bashrc does it for each new shell.",
+    )
+    completion.add_argument("shell", choices=SHELLS)
+    return whole
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit status."""
+    options = parser().parse_args(argv)
+    if options.command == "completion":
+        return complete(options.shell)
+    # Not before it is wanted: --help is to be quick.
+    status: int = import_module(options.run).run(options)
+    return status
+
+
+def complete(shell: str) -> int:
+    """Print a shell's completion script."""
+    try:
+        import shtab
+    except ImportError:
+        print("completion needs shtab: pip install 'netlab[client]'", file=sys.stderr)  # noqa: T201
+        return 2
+    print(shtab.complete(parser(), shell))  # noqa: T201
+    return 0

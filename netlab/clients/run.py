@@ -1,0 +1,242 @@
+"""Runs a client: the socket, the reactor, Ctrl-C, and the exit status."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.protocol import Factory
+from twisted.internet.threads import blockingCallFromThread
+from twisted.python.failure import Failure
+
+from netlab.clients.connect import CannotConnect, connect, explain, resolve
+from netlab.clients.sources import LineTooLong, Source, source
+from netlab.clients.talk import Status, Talk
+from netlab.clients.variants import Connected, Datagrams, connected
+from netlab.events import address_text
+from netlab.protocols.udp import MAX_DATAGRAM
+from netlab.wire.text import writable
+
+LAST_WORDS = 1.0
+"""Seconds that a prompt gets, at the end, to leave the terminal as it was."""
+
+T = TypeVar("T")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Be a client; return the exit status."""
+    if options.count > 1 and options.message is None:
+        options.parser.error("--count repeats what -m gives: there is none")
+    messages = source(options.message, options.count)
+    try:
+        return int(_Run(options, messages).run())
+    finally:
+        messages.restore()
+
+
+class _Run:
+    def __init__(self, options: argparse.Namespace, messages: Source) -> None:
+        from twisted.internet import reactor
+
+        self._reactor: Any = reactor
+        self._options = options
+        self._messages = messages
+        self._threads: list[threading.Thread] = []
+        self._stopped = False
+        self._status: int = 128 + signal.SIGTERM  # of a reactor that is stopped by the signal
+        self._talk = Talk(
+            self._say,
+            self._complain,
+            self._reactor,
+            time.perf_counter,
+            options.echo,
+            options.timeout,
+            options.interval,
+            options.hex,
+            messages.asks,
+            lock_step=not messages.shows,
+        )
+
+    def run(self) -> int:
+        self._reactor.callWhenRunning(self._begin)
+        self._reactor.run()
+        self._messages.close()
+        for thread in self._threads:
+            thread.join(LAST_WORDS)
+        if any(thread.is_alive() for thread in self._threads):
+            # Nothing ends a thread that waits for a line: leave without it.
+            self._messages.restore()
+            for stream in sys.stdout, sys.stderr:
+                _flush(stream)
+            os._exit(self._status)
+        return self._status
+
+    def _begin(self) -> None:
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, lambda *_: self._reactor.callFromThread(self._interrupted))
+        begun: Deferred[None] = Deferred.fromCoroutine(self._main())
+        begun.addErrback(self._broken)
+
+    async def _main(self) -> None:
+        try:
+            if self._options.variant == "udp":
+                await self._open()
+            else:
+                await self._connect()
+        except CannotConnect as error:
+            self._complain(str(error))
+            self._stop(Status.NOT_CONNECTED)
+            return
+        self._in_thread(self._read).addErrback(self._broken)
+        self._stop(await self._talk.done)
+
+    async def _connect(self) -> None:
+        options = self._options
+        made: socket.socket = await self._in_thread(
+            lambda: connect(options.target, options.local_port, options.timeout)
+        )
+        self._connected_to(made.getpeername(), made.getsockname())
+        link = connected(
+            self._talk,
+            options.variant,
+            getattr(options, "start_order", 1),
+            getattr(options, "layout", "guide"),
+        )
+        with made:  # Twisted takes a copy
+            self._reactor.adoptStreamConnection(made.fileno(), made.family, _Once(link))
+
+    async def _open(self) -> None:
+        options = self._options
+        found = await self._in_thread(lambda: resolve(options.target, socket.SOCK_DGRAM))
+        # Nobody says whether a datagram has arrived, so that only one address can be tried. Where a name has
+        # both kinds, as localhost has, IPv4 is it: there the servers listen unless told otherwise.
+        family, address = min(found, key=lambda each: each[0] != socket.AF_INET)
+        link = Datagrams(self._talk, *address)
+        interface = "::" if family == socket.AF_INET6 else ""
+        try:
+            port = self._reactor.listenUDP(options.local_port or 0, link, interface, MAX_DATAGRAM)
+        except CannotListenError as error:
+            cause: Any = error.socketError
+            raise CannotConnect(explain(cause, address, options.local_port)) from None
+        say(f"To {address_text(*address)}: datagrams, from {self._source_port(port.getHost().port)}")
+
+    def _connected_to(self, peer: Any, own: Any) -> None:
+        say(
+            f"Connected to {address_text(*peer[:2])} from {address_text(*own[:2])}: "
+            f"{self._source_port(own[1])}"
+        )
+
+    def _source_port(self, port: int) -> str:
+        who = "the one asked for" if self._options.local_port else "chosen by the kernel"
+        return f"source port {port}, {who}"
+
+    def _read(self) -> None:
+        """In a thread of its own, since what is read may never come."""
+        try:
+            for text in self._messages:
+                taken: bool = blockingCallFromThread(self._reactor, self._offer, text)
+                if not taken:
+                    return
+        except KeyboardInterrupt:
+            self._reactor.callFromThread(self._interrupted)
+        except LineTooLong as error:
+            self._reactor.callFromThread(self._talk.refuse, str(error))
+            self._reactor.callFromThread(self._talk.end)
+        else:
+            self._reactor.callFromThread(self._talk.end)
+
+    def _offer(self, text: str) -> Any:
+        return Deferred.fromCoroutine(self._talk.offer(text))
+
+    def _say(self, line: str) -> None:
+        self._messages.fresh_line()
+        say(line)
+
+    def _complain(self, line: str) -> None:
+        self._messages.fresh_line()
+        complain(line)
+
+    def _in_thread(self, act: Callable[[], T]) -> Deferred[T]:
+        """Not in the reactor's pool: at the end it would be waited for."""
+        result: Deferred[T] = Deferred()
+
+        def work() -> None:
+            try:
+                outcome: Any = act()
+            except BaseException:
+                self._reactor.callFromThread(result.errback, Failure())
+            else:
+                self._reactor.callFromThread(result.callback, outcome)
+
+        thread = threading.Thread(target=work, daemon=True, name="netlab client")
+        self._threads.append(thread)
+        thread.start()
+        return result
+
+    def _interrupted(self) -> None:
+        self._complain("Interrupted")
+        self._talk.conclude(Status.INTERRUPTED)
+        self._stop(Status.INTERRUPTED)
+
+    def _broken(self, failure: Failure) -> None:
+        """A fault of ours."""
+        self._complain(f"An error in netlab: {failure.getTraceback()}")
+        self._stop(Status.FAULT)
+
+    def _stop(self, status: int) -> None:
+        if not self._stopped:
+            self._stopped = True
+            self._status = int(status)
+            self._reactor.stop()
+
+
+class _Once(Factory):
+    """Makes the one protocol that was made already."""
+
+    noisy = False
+
+    def __init__(self, link: Connected) -> None:
+        self._link = link
+
+    def buildProtocol(self, addr: object) -> Connected:
+        return self._link
+
+
+def say(line: str) -> None:
+    """Write a line to standard output."""
+    _write(sys.stdout, line)
+
+
+def complain(line: str) -> None:
+    """Write a line to standard error, behind what was said before."""
+    _flush(sys.stdout)
+    _write(sys.stderr, line)
+
+
+def _write(stream: Any, line: str) -> None:
+    try:
+        stream.write(writable(line, stream.encoding or "utf-8") + "\n")
+        stream.flush()
+    except OSError:
+        _silence(stream)
+
+
+def _flush(stream: Any) -> None:
+    try:
+        stream.flush()
+    except OSError:
+        _silence(stream)
+
+
+def _silence(stream: Any) -> None:
+    """Nobody reads it any more (| head): what is still to be written goes nowhere, and the talk goes on."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
