@@ -21,7 +21,7 @@ from selectors import EVENT_READ, EVENT_WRITE, SelectorKey
 from typing import Any, Protocol
 
 from twisted.internet.error import ConnectionFdescWentAway
-from twisted.internet.interfaces import IReactorFDSet
+from twisted.internet.interfaces import IReactorDaemonize, IReactorFDSet
 from twisted.internet.main import installReactor
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.python import log
@@ -49,7 +49,7 @@ class Watcher(Protocol):
         """It was."""
 
 
-@implementer(IReactorFDSet)
+@implementer(IReactorFDSet, IReactorDaemonize)
 class SelectorReactor(PosixReactorBase):
     """Runs any Twisted application on selectors.DefaultSelector: epoll, kqueue, poll or select."""
 
@@ -164,6 +164,18 @@ class SelectorReactor(PosixReactorBase):
         """Watch nobody any more; return who was watched, without what the reactor needs for itself."""
         removed: list[Any] = self._removeAll(self.getReaders(), self.getWriters())
         return removed
+
+    # A daemon. twistd forks, and a child inherits no kqueue: it is made anew there, like any selector.
+
+    def beforeDaemonize(self) -> None:
+        """Twisted calls this before a child takes over."""
+        self._selector.close()
+
+    def afterDaemonize(self) -> None:
+        """Twisted calls this in the child."""
+        self._selector = Selector()
+        for descriptor, key in self._keys.items():
+            self._keys[descriptor] = self._selector.register(key.fileobj, key.events, descriptor)
 
 
 def _file_object(descriptor: Any) -> Any:

@@ -334,6 +334,23 @@ class Serving(ByHand):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 
+class Daemon(ByHand):
+    def test_a_child_that_inherits_nothing_of_the_selector_watches_the_same(self) -> None:
+        descriptor = Descriptor(self)
+        self.reactor.addReader(descriptor)
+        self.reactor.addWriter(descriptor)
+        descriptor.peer.send(b"x")
+        before = self.reactor.keys()
+        self.reactor.beforeDaemonize()
+        self.reactor.afterDaemonize()
+        self.assertEqual(self.reactor.keys(), before)
+        self.reactor.doIteration(0)
+        self.assertEqual(descriptor.called, ["doRead", "doWrite"])
+        self.reactor.removeReader(descriptor)
+        self.reactor.doIteration(0)
+        self.assertEqual(descriptor.called[2:], ["doWrite"])
+
+
 class Divider(Protocol):
     """Answers a number with its reciprocal, and cannot always."""
 
