@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
+from twisted.internet.interfaces import IAddress
+
 from netlab.wire.framing import Remark, Run
+from netlab.wire.text import printable
 from netlab.wire.violations import Violation
 
 
@@ -40,6 +43,18 @@ class Outcome(Enum):
 def address_text(host: str, port: int) -> str:
     """HOST:PORT, an IPv6 host in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def describe(address: IAddress | None) -> tuple[str, str]:
+    """An address of Twisted's as (transport, text): what stands in the brackets of a log line."""
+    host, port = getattr(address, "host", None), getattr(address, "port", None)
+    if host is not None and port is not None:
+        # A PROXY header names any host that it likes.
+        return str(getattr(address, "type", "TCP")).lower(), printable(address_text(host, port))
+    name = getattr(address, "name", None) or b"-"
+    return "unix", printable(
+        name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else str(name)
+    )
 
 
 @dataclass(frozen=True, eq=False)

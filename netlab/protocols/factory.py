@@ -11,8 +11,8 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import LoopingCall
 
 from netlab import events
-from netlab.events import Observers, Outcome, Peer
-from netlab.protocols.session import Handler, Limits, Session, describe
+from netlab.events import Observers, Outcome, Peer, describe
+from netlab.protocols.session import Handler, Limits, Session
 
 F = TypeVar("F")
 

@@ -20,7 +20,6 @@ from typing import Protocol as TypingProtocol
 
 from twisted.internet import error
 from twisted.internet.interfaces import (
-    IAddress,
     IHalfCloseableProtocol,
     IPushProducer,
     ISSLTransport,
@@ -33,10 +32,9 @@ from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer
 
 from netlab import events
-from netlab.events import Outcome, Peer, address_text
+from netlab.events import Outcome, Peer, describe
 from netlab.protocols.receivers import FrameReceiver
 from netlab.wire.framing import Item, Remark, Run
-from netlab.wire.text import printable
 from netlab.wire.violations import Violation
 
 if TYPE_CHECKING:
@@ -458,15 +456,3 @@ def unacknowledged(transport: Any) -> int | None:
         return int.from_bytes(ioctl(transport.getHandle().fileno(), TIOCOUTQ, bytes(4)), sys.byteorder)
     except (ImportError, AttributeError, OSError, ValueError, TypeError):
         return None  # Windows, a fake, or TLS, whose handle is no socket
-
-
-def describe(address: IAddress | None) -> tuple[str, str]:
-    """An address of Twisted's as (transport, text): what stands in the brackets of a log line."""
-    host, port = getattr(address, "host", None), getattr(address, "port", None)
-    if host is not None and port is not None:
-        # A PROXY header names any host that it likes.
-        return str(getattr(address, "type", "TCP")).lower(), printable(address_text(host, port))
-    name = getattr(address, "name", None) or b"-"
-    return "unix", printable(
-        name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else str(name)
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -14,7 +14,7 @@ from twisted.python import usage
 
 import twisted
 from netlab import __version__
-from netlab.events import Observers, address_text
+from netlab.events import Observer, Observers, address_text
 from netlab.observers.lines import Lines
 from netlab.observers.stats import Stats
 from netlab.protocols.factory import ServerFactory
@@ -286,13 +286,13 @@ class HandlerOptions(TCPOptions):
         return [handler[self["handler"]], *super().about()]
 
 
-def observe(options: CommonOptions) -> tuple[Observers, Stats | None]:
-    """Who listens, as the options want it."""
+def observe(options: CommonOptions, first: Sequence[Observer] = ()) -> tuple[Observers, Stats | None]:
+    """Who listens, as the options want it. first: who else does, and is told before them."""
     lines = Lines(options["quiet"], options.encoding)
     if not options["stats"]:
-        return Observers([lines]), None
+        return Observers([*first, lines]), None
     stats = Stats()
-    return Observers([lines, stats]), stats
+    return Observers([*first, lines, stats]), stats
 
 
 def tcp_server(
@@ -300,16 +300,17 @@ def tcp_server(
     make_factory: Callable[..., ServerFactory[Any]],
     reactor: Any = None,
     handler: str | None = None,
+    first: Sequence[Observer] = (),
     **settings: Any,
 ) -> Server:
     """The service of a TCP command.
 
     make_factory: the variant's server factory, called with what all have and with `settings`. handler: who
-    runs the messages, if it is no option of the command.
+    runs the messages, if it is no option of the command. first: observers of this command's own.
     """
     if reactor is None:
         from twisted.internet import reactor
-    observers, stats = observe(options)
+    observers, stats = observe(options, first)
     stopping = threading.Event()
     factory = make_factory(
         _handlers(handler or options["handler"], options["delay"], reactor, stopping),

@@ -14,8 +14,8 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from netlab.events import describe
 from netlab.observers.stats import Stats
-from netlab.protocols.session import describe
 from netlab.taps.machine import ipv4_addresses, raise_descriptor_limit
 
 _ADVICE = {

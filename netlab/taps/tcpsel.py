@@ -1,9 +1,19 @@
-"""twistd netlab-tcpsel: text over TCP, a selector and one thread for all; on the wire as netlab-tcp."""
+"""twistd netlab-tcpsel: text over TCP, a selector and one thread for all; on the wire as netlab-tcp.
+
+It runs on the reactor of netlab/reactors, unless another one was named, and shows its selector's keys.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import selectors
+import sys
+from typing import Any, ClassVar
 
+from twisted.internet.interfaces import IReactorFDSet
+
+from netlab.events import Observer
+from netlab.observers.glances import Glances
+from netlab.observers.keys import Keys
 from netlab.protocols.tcp import TextServerFactory
 from netlab.taps.common import TCPOptions, tcp_server
 from netlab.taps.server import Server
@@ -14,14 +24,41 @@ class Options(TCPOptions):
 
     command = "netlab-tcpsel"
     longdesc = (
-        "Chapter 3 of the guide: the TCP text server again, with a selector: one thread serves all clients. "
-        "Compare it with netlab-tcp --delay 1."
+        "Chapter 3 of the guide: the TCP text server again, with a selector: one thread serves all clients, "
+        "and the log shows the selector's keys. Compare it with netlab-tcp --delay 1."
     )
+    optFlags: ClassVar[list[Any]] = [["keys", None, "Show the whole table of keys whenever it changes."]]
+    selector = "a selector"
+    """What selects, in words: makeService() knows."""
+
+    def postOptions(self) -> None:
+        super().postOptions()
+        # As a command, where no reactor was named: then none is there yet. Else --reactor said which.
+        if self.parent is not None and "twisted.internet.reactor" not in sys.modules:
+            from netlab.reactors.selectors import install
+
+            install()
 
     def about(self) -> list[str]:
-        return ["one thread and a selector for all clients", *super().about()]
+        return [f"one thread for all clients, on {self.selector}", *super().about()]
 
 
 def makeService(options: Options, reactor: Any = None) -> Server:
     """The service of netlab-tcpsel."""
-    return tcp_server(options, TextServerFactory, reactor, handler="reactor")
+    if reactor is None:
+        from twisted.internet import reactor
+    options.selector, observers = _watch(reactor, Keys(options["quiet"], options["keys"], options.encoding))
+    return tcp_server(options, TextServerFactory, reactor, handler="reactor", first=observers)
+
+
+def _watch(reactor: Any, keys: Keys) -> tuple[str, list[Observer]]:
+    """Have the keys of this reactor shown; return what it selects with, in words, and who must be told."""
+    from netlab.reactors.selectors import SelectorReactor
+
+    if isinstance(reactor, SelectorReactor):
+        reactor.watcher = keys
+        return f"selectors.{selectors.DefaultSelector.__name__}", [keys]
+    name = f"reactor {type(reactor).__name__}"
+    if not IReactorFDSet.providedBy(reactor):
+        return f"{name}: it does not tell what it watches, so no keys are shown", []
+    return f"{name}: what it watches is shown after each event", [keys, Glances(keys, reactor)]

@@ -24,10 +24,11 @@ from netlab.events import (
     RunHandled,
     TurnedAway,
     Violated,
+    describe,
 )
 from netlab.handlers.reactor import ReactorHandler
 from netlab.protocols.factory import LAST_WORDS, Refused
-from netlab.protocols.session import LINGER, Limits, Session, describe
+from netlab.protocols.session import LINGER, Limits, Session
 from netlab.protocols.tcp import TextServerFactory
 from netlab.protocols.tcpv3 import VariableServerFactory
 from netlab.wire.framing import Run

@@ -168,7 +168,9 @@ class TCPBehaviour:
             server.wait_for("Received")
         server.wait_for("Closed connection")
         name = "client-1" if self.threaded else "MainThread"
-        lines = [line for line in server.lines if str(port) in line and "] Recognized" not in line]
+        lines = [
+            line for line in server.lines if f"[tcp 127.0.0.1:{port} " in line and "] Recognized" not in line
+        ]
         self.assertEqual(len(lines), 3)
         starts = "Accepted connection from", "Received", "Closed connection from"
         for line, start in zip(lines, starts, strict=True):

@@ -1,5 +1,6 @@
-"""The twistd commands of netlab: data only."""
+"""The twistd commands of netlab, and its reactor: data only."""
 
+from twisted.application.reactors import Reactor
 from twisted.application.service import ServiceMaker
 
 udp = ServiceMaker(
@@ -16,4 +17,7 @@ tcpv2 = ServiceMaker(
 )
 tcpv3 = ServiceMaker(
     "netlab TCP v3", "netlab.taps.tcpv3", "Lab 5: TCP, frames of variable size.", "netlab-tcpv3"
+)
+selectors = Reactor(
+    "selectors", "netlab.reactors.selectors", "The standard library's selectors, written to be read (netlab)."
 )
