@@ -19,7 +19,7 @@ from tests.support import ROOT, Program, script
 
 README = ROOT / "README.md"
 FENCED = re.compile(r"(?:<!-- ([^\n]*) -->\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-MARKS = re.compile(r"|server|the server says|setup: (run|test)|fails: \d|not run: .+")
+MARKS = re.compile(r"|server|the server says|the client says|setup: (run|test)|fails: \d|not run: .+")
 
 NAMESPACE = ("unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child")
 LOOPBACK_UP = """
@@ -48,9 +48,21 @@ def blocks() -> Iterator[Block]:
         yield Block(found[1] or "", found[2], found[3])
 
 
+ANY = [
+    (r"\b5000\d\b", r"\\d+"),  # a source port
+    (r"client\\-\d", r"client-\\d+"),
+    (r"fd=\d+", r"fd=\\d+"),
+    (r"\d\\\.\d\d\\ ms", r"[\\d.]+ ms"),
+]
+"""What stands for any of its kind, in a line that was escaped for a pattern."""
+
+
 def as_pattern(line: str) -> str:
-    """A line of the log as a pattern: its source ports and clients stand for any."""
-    return re.sub(r"client\\-\d", r"client-\\d+", re.sub(r":5000\d", r":\\d+", re.escape(line))) + "$"
+    """A line of output as a pattern."""
+    pattern = re.escape(line)
+    for what, any in ANY:
+        pattern = re.sub(what, any, pattern)
+    return pattern + "$"
 
 
 def can_have_namespaces() -> bool:
@@ -65,24 +77,30 @@ class Walk:
     def __init__(self, case: SynchronousTestCase) -> None:
         self.case = case
         self.server: Program | None = None
+        self.client: Program | None = None
 
-    def shell(self, text: str) -> Program:
-        """Run a block in the folder of the clone, with the Python that runs the tests."""
+    def shell(self, text: str, shell: str = "sh") -> Program:
+        """Run a block in the folder of the clone, with the commands that belong to the tests' Python."""
         text = text.replace(".venv/bin/twistd -n", f"{script('twistd')} -n --pidfile=")
-        text = text.replace("python3 ", f"{sys.executable} ")
-        return Program("sh", "-ec", f"cd {ROOT}\n{text}")
+        text = text.replace(".venv/bin/netlab", script("netlab"))
+        return Program(shell, "-ec", f"cd {ROOT}\n{text}")
 
     def step(self, block: Block) -> None:
         if block.mark == "the server says":
             assert self.server is not None
             for line in block.text.splitlines():
                 self.server.wait_for(as_pattern(line))
+        elif block.mark == "the client says":
+            assert self.client is not None
+            for line in block.text.splitlines():
+                self.client.wait_for("^" + as_pattern(line))
         elif block.mark == "server":
             self.stop()
             self.server = self.shell("exec " + block.text)
             self.server.wait_for("Listening on 0.0.0.0:5005")
         else:
-            with self.shell(block.text) as program:
+            with self.shell(block.text, block.language) as program:
+                self.client = program
                 status = int(block.mark.removeprefix("fails: ") or 0)
                 self.case.assertEqual(program.ended(), status, block.text + program.output)
 
