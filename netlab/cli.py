@@ -50,8 +50,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     if options.command == "completion":
         return complete(options.shell)
-    # Not before it is wanted: --help is to be quick.
-    status: int = import_module(options.run).run(options)
+    try:
+        # Not before it is wanted: --help is to be quick.
+        status: int = import_module(options.run).run(options)
+    except KeyboardInterrupt:  # before the command could see to it itself
+        return 130
     return status
 
 

@@ -31,8 +31,8 @@ def resolve(target: Target, kind: socket.SocketKind) -> list[tuple[socket.Addres
     return [(family, (str(at[0]), int(at[1]))) for family, _, _, _, at in found if family in inet]
 
 
-def connect(target: Target, local_port: int | None, timeout: float) -> socket.socket:
-    """A TCP connection, not blocking; `timeout` in seconds for each address.
+def connect(target: Target, local_port: int | None, timeout: float) -> tuple[socket.socket, tuple[str, int]]:
+    """A TCP connection, not blocking, and whose address it has reached; `timeout` in seconds for each.
 
     Raises CannotConnect where none of the target's addresses answers.
     """
@@ -40,6 +40,7 @@ def connect(target: Target, local_port: int | None, timeout: float) -> socket.so
     for family, address in resolve(target, socket.SOCK_STREAM):
         connection = socket.socket(family, socket.SOCK_STREAM)
         connection.settimeout(timeout)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             if local_port is not None:
                 # What is left of an earlier connection from this port (TIME_WAIT) must not keep it.
@@ -50,9 +51,8 @@ def connect(target: Target, local_port: int | None, timeout: float) -> socket.so
             connection.close()
             why = explain(error, address, local_port, timeout)
         else:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.setblocking(False)
-            return connection
+            return connection, address
     raise CannotConnect(why or f"{target.host!r} has no IP address")
 
 
@@ -83,4 +83,6 @@ def explain(
         return (
             f"cannot connect to {where}: refused; nothing listens there: start the server, or check the port"
         )
+    if isinstance(error, ConnectionResetError):
+        return f"cannot connect to {where}: the server reset the connection at once; see what it says"
     return f"cannot connect to {where}: {error.strerror or error}; check the address"

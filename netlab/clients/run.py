@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import CannotListenError
+from twisted.internet.error import CannotListenError, ConnectionLost
 from twisted.internet.protocol import Factory
 from twisted.internet.threads import blockingCallFromThread
 from twisted.python.failure import Failure
@@ -96,15 +96,20 @@ class _Run:
             self._complain(str(error))
             self._stop(Status.NOT_CONNECTED)
             return
-        self._in_thread(self._read).addErrback(self._broken)
+        if not self._talk.done.called:
+            self._in_thread(self._read).addErrback(self._broken)
         self._stop(await self._talk.done)
 
     async def _connect(self) -> None:
         options = self._options
-        made: socket.socket = await self._in_thread(
+        made, address = await self._in_thread(
             lambda: connect(options.target, options.local_port, options.timeout)
         )
-        self._connected_to(made.getpeername(), made.getsockname())
+        own = made.getsockname()
+        say(
+            f"Connected to {address_text(*address)} from {address_text(*own[:2])}: "
+            f"{self._source_port(own[1])}"
+        )
         link = connected(
             self._talk,
             options.variant,
@@ -112,7 +117,10 @@ class _Run:
             getattr(options, "layout", "guide"),
         )
         with made:  # Twisted takes a copy
-            self._reactor.adoptStreamConnection(made.fileno(), made.family, _Once(link))
+            try:
+                self._reactor.adoptStreamConnection(made.fileno(), made.family, _Once(link))
+            except OSError:  # it was reset in the meantime, and has no peer any more
+                self._talk.lost(Failure(ConnectionLost()))
 
     async def _open(self) -> None:
         options = self._options
@@ -128,12 +136,6 @@ class _Run:
             cause: Any = error.socketError
             raise CannotConnect(explain(cause, address, options.local_port)) from None
         say(f"To {address_text(*address)}: datagrams, from {self._source_port(port.getHost().port)}")
-
-    def _connected_to(self, peer: Any, own: Any) -> None:
-        say(
-            f"Connected to {address_text(*peer[:2])} from {address_text(*own[:2])}: "
-            f"{self._source_port(own[1])}"
-        )
 
     def _source_port(self, port: int) -> str:
         who = "the one asked for" if self._options.local_port else "chosen by the kernel"

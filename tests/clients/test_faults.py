@@ -161,6 +161,14 @@ class Frames(FaultTestCase):
             "The connection was lost: the server or the network reset it",
         )
 
+    def test_a_reset_at_once(self) -> None:
+        for _ in range(5):  # it comes before or after connect() has returned, or Twisted has got the socket
+            ended = self.meets(reset)
+            lost = "The connection was lost: the server or the network reset it"
+            refused = "cannot connect to .*: the server reset the connection at once; see what it says"
+            self.assertIn(ended.status, (1, 3), ended)
+            self.assertRegex(ended.err[-1], lost if ended.status == 1 else refused)
+
     def test_garbage(self) -> None:
         def serve(connection: socket.socket) -> None:
             receive(connection, BOTH)
