@@ -228,6 +228,7 @@ class Editing(AtATerminal):
             terminal.type("\x7f\x7fLF\x1b[H>\r")  # backspace twice, and at the beginning of the line
             frame = struct.pack("!BLL", 1, 1, 13) + b">halfhalfhaLF"
             self.assertEqual(receive(connection, len(frame)), frame)
+            terminal.shows(PROMPT)
             terminal.type("\x04")
             self.assertEqual(connection.recv(100), b"")
         self.assertEqual(terminal.ended(), 0)
@@ -242,6 +243,7 @@ class Editing(AtATerminal):
             terminal.until(lambda seen: seen[-1] == PROMPT.rstrip(), "the next prompt")
             terminal.type("\x1b[A!\r")
             self.assertEqual(receive(connection, 15)[9:], b"first!")
+            terminal.shows(PROMPT)
             terminal.type("\x04")
         self.assertEqual(terminal.ended(), 0)
 
