@@ -47,7 +47,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit status."""
-    options = parser().parse_args(argv)
+    whole = parser()
+    options, unknown = whole.parse_known_args(argv)
+    if unknown:  # told by the command that does not know it, with its own usage
+        getattr(options, "parser", whole).error(f"unrecognized arguments: {' '.join(unknown)}")
     if options.command == "completion":
         return complete(options.shell)
     try:

@@ -52,6 +52,7 @@ ANY = [
     (r"\b5000\d\b", r"\\d+"),  # a source port
     (r"client\\-\d", r"client-\\d+"),
     (r"fd=\d+", r"fd=\\d+"),
+    (r"(?:\\ )+(\d+|fd)(?=\\ \\ (?:READ|events))", r" +(\\d+|fd)"),  # the column of these numbers
     (r"\d\\\.\d\d\\ ms", r"[\\d.]+ ms"),
 ]
 """What stands for any of its kind, in a line that was escaped for a pattern."""

@@ -143,14 +143,15 @@ def _add_variant(
         help="send this and end; repeatable. Without it: a prompt, or the lines of standard input where that "
         "is no terminal",
     )
-    if name != "tcp":
-        parser.add_argument(
-            "-e",
-            "--echo",
-            action="store_true",
-            help="expect every message back, compare it byte by byte, and tell the round-trip time; the "
-            "server must run with --echo, too",
-        )
+    parser.add_argument(
+        "-e",
+        "--echo",
+        action="store_true",
+        help="changes nothing: the text servers always echo"
+        if name == "tcp"
+        else "expect every message back, compare it byte by byte, and tell the round-trip time; the server "
+        "must run with --echo, too",
+    )
     if name in ("tcpv2", "tcpv3"):
         parser.add_argument(
             "--start-order",

@@ -68,9 +68,9 @@ def explain(
         )
     if local_port is not None and error.errno == errno.EADDRNOTAVAIL:
         return (
-            f"local port {local_port} is still held: an earlier connection from it to {where} is in "
-            "TIME_WAIT, for a minute after its end (the side that closed first keeps it); wait, or choose "
-            "another --local-port"
+            f"local port {local_port} is still held: another client is connected from it to {where}, or was "
+            "until a minute ago (TIME_WAIT: the side that closed first keeps it for so long); end that "
+            "client, wait, or choose another --local-port"
         )
     if local_port is not None and error.errno == errno.EACCES:
         return f"local port {local_port} is for privileged users: choose a --local-port above 1023"

@@ -29,6 +29,9 @@ from netlab.wire.text import writable
 LAST_WORDS = 1.0
 """Seconds that a prompt gets, at the end, to leave the terminal as it was."""
 
+ENDINGS = {"SIGINT": "Interrupted", "SIGTERM": "Terminated", "SIGHUP": "Hung up"}
+"""The signals that end a client, and what it says then. Its status is 128 and the signal's number."""
+
 T = TypeVar("T")
 
 
@@ -36,6 +39,9 @@ def run(options: argparse.Namespace) -> int:
     """Be a client; return the exit status."""
     if options.count > 1 and options.message is None:
         options.parser.error("--count repeats what -m gives: there is none")
+    if options.target.host.isdecimal():  # not in the parser: it would take an unknown option's value for it
+        host = options.target.host
+        options.parser.error(f"argument HOST[:PORT]: {host!r}: a port alone is written :{host}")
     messages = source(options.message, options.count)
     try:
         return int(_Run(options, messages).run())
@@ -52,7 +58,7 @@ class _Run:
         self._messages = messages
         self._threads: list[threading.Thread] = []
         self._stopped = False
-        self._status: int = 128 + signal.SIGTERM  # of a reactor that is stopped by the signal
+        self._status: int = Status.FAULT
         self._talk = Talk(
             self._say,
             self._complain,
@@ -81,8 +87,9 @@ class _Run:
         return self._status
 
     def _begin(self) -> None:
-        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-            signal.signal(signal.SIGINT, lambda *_: self._reactor.callFromThread(self._interrupted))
+        for number in filter(None, (getattr(signal, name, None) for name in ENDINGS)):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as in a shell's background job
+                signal.signal(number, lambda number, _: self._reactor.callFromThread(self._signalled, number))
         begun: Deferred[None] = Deferred.fromCoroutine(self._main())
         begun.addErrback(self._broken)
 
@@ -149,7 +156,7 @@ class _Run:
                 if not taken:
                     return
         except KeyboardInterrupt:
-            self._reactor.callFromThread(self._interrupted)
+            self._reactor.callFromThread(self._signalled, signal.SIGINT)
         except LineTooLong as error:
             self._reactor.callFromThread(self._talk.refuse, str(error))
             self._reactor.callFromThread(self._talk.end)
@@ -184,10 +191,12 @@ class _Run:
         thread.start()
         return result
 
-    def _interrupted(self) -> None:
-        self._complain("Interrupted")
-        self._talk.conclude(Status.INTERRUPTED)
-        self._stop(Status.INTERRUPTED)
+    def _signalled(self, number: int) -> None:
+        if not self._stopped:
+            status = 128 + number
+            self._complain(ENDINGS[signal.Signals(number).name])
+            self._talk.conclude(status)
+            self._stop(status)
 
     def _broken(self, failure: Failure) -> None:
         """A fault of ours."""

@@ -143,7 +143,8 @@ class Prompt:
     def __iter__(self) -> Iterator[str]:
         with contextlib.suppress(EOFError):
             while not self._closed:
-                yield self._session.prompt(PROMPT)
+                # Of several lines that were pasted, each is a message, as it is where they are piped in.
+                yield from self._session.prompt(PROMPT).removesuffix("\n").split("\n")
 
     def fresh_line(self) -> None:
         """It does so itself: what is written appears above it."""

@@ -110,7 +110,7 @@ class Talk:
         asks: bool = False,
         lock_step: bool = False,
     ) -> None:
-        self.done: Deferred[Status] = Deferred()
+        self.done: Deferred[int] = Deferred()
         self.expects_echo = echo
         self._say, self._complain = say, complain
         self._clock, self._now = clock, now
@@ -278,7 +278,7 @@ class Talk:
         """The server broke the protocol."""
         self._fault(
             f"Violation {violation.reason} from the server at byte {violation.offset} "
-            f"[{violation.head.hex(' ')}]: {violation.detail}; {violation.advice}"
+            f"[{violation.head.hex(' ')}]: {violation.detail}{self._advice()}"
         )
         self.conclude()
 
@@ -323,8 +323,8 @@ class Talk:
         elif not self._outstanding:
             self.conclude()
 
-    def conclude(self, status: Status | None = None) -> None:
-        """The conversation is over."""
+    def conclude(self, status: int | None = None) -> None:
+        """The conversation is over. status: another one than it has earned."""
         if self._over:
             return
         self._over = True

@@ -74,7 +74,7 @@ class Numbered(Connected, NumberedClient[Any]):
     """Frames that bear an order: any number of them may be on their way."""
 
     window = PIPELINED
-    advice = "does the server run with --echo?"
+    advice = "is that a tcpv2 server, and does it run with --echo? See its log"
     typed = ""
 
     def send(self, text: str) -> Deferred[Any]:
@@ -123,7 +123,7 @@ class Fixed(Numbered, FixedClient):
 class Variable(Numbered, VariableClient):
     """Chapter 5: frames of any size."""
 
-    advice = "does the server run with --echo, and does it read this --layout?"
+    advice = "is that a tcpv3 server, with --echo, that reads this --layout? See its log"
 
     def _fields(self, frame: variable.Frame) -> list[Field]:
         return fields.variable(frame, self._layout)
@@ -133,7 +133,7 @@ class Text(Connected, TextClient):
     """Chapters 2 and 3: text, in lock-step."""
 
     window = 1
-    advice = "is that a text server? It sends `ECHO: ` and the text back"
+    advice = "is that a text server, which sends `ECHO: ` and the text back, or a slow one (--timeout)?"
 
     def __init__(self) -> None:
         super().__init__()

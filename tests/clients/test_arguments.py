@@ -17,7 +17,7 @@ from tests.support import PATIENCE
 OF_ALL = ["--message", "--local-port", "--timeout", "--interval", "--count", "--hex", "--help"]
 OF_SOME = {
     "udp": ["--echo"],
-    "tcp": [],
+    "tcp": ["--echo"],
     "tcpv2": ["--echo", "--start-order"],
     "tcpv3": ["--echo", "--start-order", "--layout"],
 }
@@ -79,7 +79,8 @@ class Mistakes(ClientTestCase):
         ("client tcp ::1", "argument HOST[:PORT]: '::1': write an IPv6 address in brackets: [::1]:5005"),
         ("client tcp pc7:0", "argument HOST[:PORT]: '0': a port is a number from 1 to 65535"),
         ("client tcp pc7 5005", "unrecognized arguments: 5005"),
-        ("client tcp --echo", "unrecognized arguments: --echo"),
+        ("client tcp --ehco", "netlab client tcp: error: unrecognized arguments: --ehco"),
+        ("client tcp 5006", "argument HOST[:PORT]: '5006': a port alone is written :5006"),
         ("client udp --start-order 1", "unrecognized arguments: --start-order"),
         ("client tcpv2 --layout guide", "unrecognized arguments: --layout"),
         (

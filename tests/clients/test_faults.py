@@ -22,9 +22,9 @@ SOON = ("--timeout", "0.5")
 
 ADVICE = {
     "udp": "is a server there, and does it run with --echo?",
-    "tcp": "is that a text server? It sends `ECHO: ` and the text back",
-    "tcpv2": "does the server run with --echo?",
-    "tcpv3": "does the server run with --echo, and does it read this --layout?",
+    "tcp": "is that a text server, which sends `ECHO: ` and the text back, or a slow one (--timeout)?",
+    "tcpv2": "is that a tcpv2 server, and does it run with --echo? See its log",
+    "tcpv3": "is that a tcpv3 server, with --echo, that reads this --layout? See its log",
 }
 """What is said of a first missing echo, where nothing at all has come back."""
 

@@ -181,6 +181,16 @@ class Prompts(AtATerminal):
         self.assertEqual(terminal.lines[-1], "Interrupted")
         self.assertEqual(terminal.settings(), terminal.at_first)
 
+    def test_sigterm_ends_it_with_143_and_the_terminal_as_it_was(self) -> None:
+        server = self.serve("netlab-tcp")
+        terminal = self.terminal("tcp", f"127.0.0.1:{server.port}")
+        terminal.shows(PROMPT)
+        terminal.process.terminate()
+        self.assertEqual(terminal.ended(), 143)
+        self.assertIn("Terminated", terminal.lines)
+        self.assertEqual(terminal.settings(), terminal.at_first)
+        server.wait_for(r"Closed connection")
+
     def test_a_server_that_leaves_ends_it_and_the_terminal_is_as_it_was(self) -> None:
         server = Server()
         terminal = self.terminal("tcp", f"127.0.0.1:{server.port}")
@@ -228,6 +238,19 @@ class Editing(AtATerminal):
             terminal.type("\x7f\x7fLF\x1b[H>\r")  # backspace twice, and at the beginning of the line
             frame = struct.pack("!BLL", 1, 1, 13) + b">halfhalfhaLF"
             self.assertEqual(receive(connection, len(frame)), frame)
+            terminal.shows(PROMPT)
+            terminal.type("\x04")
+            self.assertEqual(connection.recv(100), b"")
+        self.assertEqual(terminal.ended(), 0)
+
+    def test_each_line_that_is_pasted_is_a_message(self) -> None:
+        server = Server()
+        terminal = self.terminal("tcpv3", f"127.0.0.1:{server.port}")
+        with server.accept() as connection:
+            terminal.shows(PROMPT)
+            terminal.type("\x1b[200~one\ntwo\n\x1b[201~\r")
+            frames = struct.pack("!BLL", 1, 1, 3) + b"one" + struct.pack("!BLL", 1, 2, 3) + b"two"
+            self.assertEqual(receive(connection, len(frames)), frames)
             terminal.shows(PROMPT)
             terminal.type("\x04")
             self.assertEqual(connection.recv(100), b"")
