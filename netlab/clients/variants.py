@@ -218,7 +218,7 @@ class Datagrams(UDPClient):
 
 
 def connected(talk: Talk, variant: str, start_order: int = 1, layout: str = "guide") -> Connected:
-    """The link of a TCP variant; what it does without echoes, it does with them: the talk tells it."""
+    """Make the link of a TCP variant. start_order: of the first frame. layout: the name of a Layout."""
     link: Connected
     if variant == "tcp":
         link = Text()
