@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -208,3 +209,10 @@ class ServerTestCase(SynchronousTestCase):
         self.addCleanup(context.__exit__, None, None, None)
         self.addCleanup(lambda: self.assertNotIn("Traceback", server.output))
         return server
+
+    def unix_path(self) -> str:
+        """Where a Unix socket can be. Relative, since such a path may have some 100 bytes only."""
+        folder = self.mktemp()
+        os.makedirs(folder)
+        self.addCleanup(shutil.rmtree, folder)
+        return os.path.relpath(os.path.join(folder, "lab"))

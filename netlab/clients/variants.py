@@ -74,7 +74,7 @@ class Numbered(Connected, NumberedClient[Any]):
     """Frames that bear an order: any number of them may be on their way."""
 
     window = PIPELINED
-    advice = "is that a tcpv2 server, and does it run with --echo? See its log"
+    advice: str
     typed = ""
 
     def send(self, text: str) -> Deferred[Any]:
@@ -106,6 +106,8 @@ class Numbered(Connected, NumberedClient[Any]):
 
 class Fixed(Numbered, FixedClient):
     """Chapter 4: frames of 29 bytes."""
+
+    advice = "is that a tcpv2 server, and does it run with --echo? See its log"
 
     def _fields(self, frame: fixed.Frame) -> list[Field]:
         return fields.fixed(frame)

@@ -45,7 +45,10 @@ class Glances:
         self._keys.show(self._table())
 
     def _table(self) -> Iterator[SelectorKey]:
-        """What the reactor watches, as the keys that a selector would have."""
+        """What the reactor watches, as the keys that a selector would have.
+
+        A generator, so that all of it runs inside Keys.show(), which bears an error: then no look follows.
+        """
         readers, writers = set(self._reactor.getReaders()), set(self._reactor.getWriters())
         for descriptor in readers | writers:
             number = descriptor.fileno()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 
 from twisted.python.usage import UsageError
@@ -152,10 +151,7 @@ class Endpoints(ServerTestCase):
         server.wait_for(r"\[tcp \[::1\]:\d+ client-1\] Received hello$")
 
     def test_unix(self) -> None:
-        folder = self.mktemp()
-        os.makedirs(folder)
-        self.addCleanup(shutil.rmtree, folder)
-        path = os.path.relpath(os.path.join(folder, "lab"))
+        path = self.unix_path()
         server = self.serve("netlab-tcp", "--listen", f"unix:{os.path.abspath(path)}")
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(30)

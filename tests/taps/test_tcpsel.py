@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import selectors
-import shutil
 import socket
 from typing import Any
 
@@ -188,10 +187,7 @@ class Keys(KeysTestCase):
         server.wait_for(re.escape(f"Ready READ: key fd={fd}, client {at}: read of 5 bytes") + "$")
 
     def test_unix(self) -> None:
-        folder = self.mktemp()
-        os.makedirs(folder)
-        self.addCleanup(shutil.rmtree, folder)
-        path = os.path.relpath(os.path.join(folder, "lab"))
+        path = self.unix_path()
         server = self.serve("netlab-tcpsel", "--listen", f"unix:{os.path.abspath(path)}")
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(30)
