@@ -113,7 +113,7 @@ class _Run:
             lambda: connect(options.target, options.local_port, options.timeout)
         )
         own = made.getsockname()
-        say(
+        self._say(
             f"Connected to {address_text(*address)} from {address_text(*own[:2])}: "
             f"{self._source_port(own[1])}"
         )
@@ -142,7 +142,7 @@ class _Run:
         except CannotListenError as error:
             cause: Any = error.socketError
             raise CannotConnect(explain(cause, address, options.local_port)) from None
-        say(f"To {address_text(*address)}: datagrams, from {self._source_port(port.getHost().port)}")
+        self._say(f"To {address_text(*address)}: datagrams, from {self._source_port(port.getHost().port)}")
 
     def _source_port(self, port: int) -> str:
         who = "the one asked for" if self._options.local_port else "chosen by the kernel"
@@ -167,12 +167,10 @@ class _Run:
         return Deferred.fromCoroutine(self._talk.offer(text))
 
     def _say(self, line: str) -> None:
-        self._messages.fresh_line()
-        say(line)
+        self._messages.show(lambda: say(line))
 
     def _complain(self, line: str) -> None:
-        self._messages.fresh_line()
-        complain(line)
+        self._messages.show(lambda: complain(line))
 
     def _in_thread(self, act: Callable[[], T]) -> Deferred[T]:
         """Not in the reactor's pool: at the end it would be waited for."""

@@ -6,8 +6,11 @@ Each is an iterable of texts that may block, for a thread of its own.
 from __future__ import annotations
 
 import contextlib
+import contextvars
+import functools
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
@@ -17,6 +20,12 @@ PROMPT = "Message to send? "
 
 MAX_LINE = 1 << 24
 """Bytes of one line of standard input: 16 times the longest frame that a server takes by default."""
+
+MAX_HELD = 1_000
+"""Lines that wait to be written above the prompt; who has more to say waits for it to be drawn."""
+
+DRAWING = 5.0
+"""Seconds that a prompt gets to be drawn, before what waits for it is held without a bound."""
 
 SWITCH_INTERVAL = 0.0002
 """Seconds that the prompt's thread may keep the reactor's waiting."""
@@ -36,8 +45,11 @@ class Source(Protocol):
 
     def __iter__(self) -> Iterator[str]: ...
 
-    def fresh_line(self) -> None:
-        """Something is about to be written: leave the line in which a person types."""
+    def show(self, write: Callable[[], None]) -> None:
+        """Have lines written, at once or soon, where they do not disturb the line in which a person types.
+
+        write: writes them. Calls are made in the order in which they came, in any thread.
+        """
 
     def close(self) -> None:
         """Ask no more. May be called in any thread."""
@@ -52,8 +64,9 @@ class Unasked:
     asks = False
     shows = True
 
-    def fresh_line(self) -> None:
+    def show(self, write: Callable[[], None]) -> None:
         """Nobody types."""
+        write()
 
     def close(self) -> None:
         """There is nobody who is asked."""
@@ -106,10 +119,14 @@ class PlainPrompt:
                 line = input(PROMPT)
                 self._asking = False
                 yield line
-        self.fresh_line()
+        self._fresh_line()
 
-    def fresh_line(self) -> None:
-        """What is written now would stand behind the prompt."""
+    def show(self, write: Callable[[], None]) -> None:
+        """Not behind the prompt, but in the line below."""
+        self._fresh_line()
+        write()
+
+    def _fresh_line(self) -> None:
         if self._asking:
             self._asking = False
             print()  # noqa: T201
@@ -123,19 +140,26 @@ class PlainPrompt:
 
 
 class Prompt:
-    """A prompt with history and editing, above which replies appear: prompt_toolkit's."""
+    """A prompt with history and editing, above which replies appear: prompt_toolkit's.
+
+    prompt_toolkit's own patch_stdout() is not enough: what it writes in the moment in which a prompt begins
+    stands behind the prompt, and an echo comes in just that moment. Here what is to be shown is held from
+    before the prompt begins until it has ended; in between the prompt's own thread writes it: just before
+    it draws the prompt first, or above it.
+    """
 
     asks = True
     shows = True
 
     def __init__(self) -> None:
         from prompt_toolkit import PromptSession
-        from prompt_toolkit.patch_stdout import patch_stdout
 
         self._session: Any = PromptSession()
         self._closed = False
-        self._patched = contextlib.ExitStack()
-        self._patched.enter_context(patch_stdout())
+        self._changed = threading.Condition()
+        self._held: list[Callable[[], None]] = []
+        self._asking = False  # what is to be shown is held
+        self._above: Callable[[], object] | None = None  # has it written above the prompt
         # It draws the prompt anew while the reply is on its way. With Python's usual 5 ms a thread, that
         # would be most of the round-trip time.
         sys.setswitchinterval(SWITCH_INTERVAL)
@@ -144,10 +168,51 @@ class Prompt:
         with contextlib.suppress(EOFError):
             while not self._closed:
                 # Of several lines that were pasted, each is a message, as it is where they are piped in.
-                yield from self._session.prompt(PROMPT).removesuffix("\n").split("\n")
+                yield from self._ask().removesuffix("\n").split("\n")
 
-    def fresh_line(self) -> None:
-        """It does so itself: what is written appears above it."""
+    def _ask(self) -> str:
+        with self._changed:
+            self._asking = True
+        try:
+            line: str = self._session.prompt(PROMPT, pre_run=self._about_to_draw)
+        finally:
+            self.restore()
+        return line
+
+    def _about_to_draw(self) -> None:
+        import asyncio
+
+        from prompt_toolkit.application import run_in_terminal
+
+        with self._changed:
+            self._write_held()
+            self._above = functools.partial(
+                asyncio.get_running_loop().call_soon_threadsafe,
+                lambda: run_in_terminal(self._write_above),
+                context=contextvars.copy_context(),  # where run_in_terminal() finds this prompt
+            )
+
+    def show(self, write: Callable[[], None]) -> None:
+        """Above the prompt, if there is one."""
+        with self._changed:
+            if not self._asking:
+                write()
+                return
+            self._changed.wait_for(lambda: len(self._held) < MAX_HELD, DRAWING)
+            self._held.append(write)
+            if self._above is not None and len(self._held) == 1:
+                with contextlib.suppress(RuntimeError):  # it has ended; what is held is written after it
+                    self._above()
+
+    def _write_above(self) -> None:
+        with self._changed:
+            self._write_held()
+
+    def _write_held(self) -> None:
+        held, self._held = self._held, []
+        for write in held:
+            write()
+        self._changed.notify_all()
 
     def close(self) -> None:
         """End the prompt, and ask no more."""
@@ -162,8 +227,10 @@ class Prompt:
             app.loop.call_soon_threadsafe(leave)
 
     def restore(self) -> None:
-        """Write past the prompt no more."""
-        self._patched.close()
+        """Write what is held: there is no prompt any more."""
+        with self._changed:
+            self._asking, self._above = False, None
+            self._write_held()
 
 
 def _terminal_settings() -> Callable[[], None]:

@@ -5,6 +5,7 @@ The client runs in a pseudo-terminal; what a person would see is read from an em
 
 from __future__ import annotations
 
+import io
 import os
 import select
 import signal
@@ -15,10 +16,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pyte
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.data_structures import Size
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output.vt100 import Vt100_Output
 from twisted.python.runtime import platform
+from twisted.trial.unittest import SynchronousTestCase
 
+from netlab.clients.sources import Prompt
 from tests.support import PATIENCE, ServerTestCase, plain, receive
 
 ROWS, COLUMNS = 24, 100
@@ -256,6 +264,22 @@ class Editing(AtATerminal):
             self.assertEqual(connection.recv(100), b"")
         self.assertEqual(terminal.ended(), 0)
 
+    def test_what_is_shown_as_the_prompt_begins_never_stands_behind_it(self) -> None:
+        server = self.serve("netlab-tcpv3", "--echo")
+        terminal = self.terminal("tcpv3", f"127.0.0.1:{server.port}")
+        garbled = f"{PROMPT}(Sent|Received)"
+        for order in range(1, 31):
+            terminal.shows(PROMPT)
+            terminal.type(f"{order}\r")
+            terminal.until(
+                lambda seen, order=order: any(f"Received ver: 1, order: {order}," in line for line in seen),  # type: ignore[misc]
+                f"echo {order}",
+            )
+            self.assertNotRegex("\n".join(terminal.lines), garbled)
+        terminal.shows(PROMPT)
+        terminal.type("\x04")
+        self.assertEqual(terminal.ended(), 0)
+
     def test_history(self) -> None:
         server = Server()
         terminal = self.terminal("tcpv3", f"127.0.0.1:{server.port}")
@@ -269,6 +293,56 @@ class Editing(AtATerminal):
             terminal.shows(PROMPT)
             terminal.type("\x04")
         self.assertEqual(terminal.ended(), 0)
+
+
+class Moments(SynchronousTestCase):
+    """A line to be shown may come at any moment of a prompt's life."""
+
+    def test_it_never_stands_behind_the_prompt(self) -> None:
+        screen = pyte.Screen(COLUMNS, ROWS)
+        screen.set_mode(pyte.modes.LNM)
+        terminal = io.StringIO()
+        output = Vt100_Output(terminal, lambda: Size(ROWS, COLUMNS))
+        with create_pipe_input() as keys, create_app_session(input=keys, output=output):
+            prompt = Prompt()
+            session = prompt._session
+            shown: list[str] = []
+
+            def show(line: str) -> None:
+                if line not in shown:  # from a thread of its own, as the reactor's is
+                    shown.append(line)
+                    other = threading.Thread(
+                        target=prompt.show, args=(lambda: terminal.write(line + "\r\n") and None,)
+                    )
+                    other.start()
+                    other.join(PATIENCE)
+
+            real = session.prompt
+
+            def ask(*args: Any, **options: Any) -> Any:
+                show("as it is asked for")
+                answer = real(*args, **options)
+                show("as it has ended")
+                return answer
+
+            def rendered(_: object) -> None:
+                show("as it was drawn")
+                keys.send_text("typed\r")
+
+            session.prompt = ask
+            session.app.before_render += lambda _: show("as it is drawn")
+            session.app.after_render += rendered
+            answers = iter(prompt)
+            show("before it")
+            self.assertEqual(next(answers), "typed")
+            show("after it")
+        pyte.Stream(screen).feed(terminal.getvalue())
+        lines = [line.rstrip() for line in screen.display if line.strip()]
+        self.assertEqual(sorted(shown), sorted(line for line in lines if not line.startswith(PROMPT)))
+        self.assertEqual(
+            lines[:2] + lines[-2:], ["before it", "as it is asked for", "as it has ended", "after it"]
+        )
+        self.assertEqual([line for line in lines if PROMPT.strip() in line], [PROMPT + "typed"])
 
 
 class WithoutAPrompt(ServerTestCase):
