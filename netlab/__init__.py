@@ -5,3 +5,6 @@ holds what.
 """
 
 __version__ = "0.1.0"
+
+PORT = 5005
+"""The guide's port: where servers listen and clients look, unless told otherwise."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -57,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Not before it is wanted: --help is to be quick.
         status: int = import_module(options.run).run(options)
     except KeyboardInterrupt:  # before the command could see to it itself
-        return 130
+        return 128 + signal.SIGINT
     return status
 
 

@@ -210,6 +210,18 @@ class ServerTestCase(SynchronousTestCase):
         self.addCleanup(lambda: self.assertNotIn("Traceback", server.output))
         return server
 
+    def say_hello(self, client: socket.socket) -> None:
+        """Have a text server answer this client."""
+        client.sendall(b"hello")
+        self.assertEqual(receive(client, 11), b"ECHO: hello")
+
+    def say_hello_at(self, path: str) -> None:
+        """Have a text server at a Unix socket answer a client."""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(PATIENCE)
+            client.connect(path)
+            self.say_hello(client)
+
     def unix_path(self) -> str:
         """Where a Unix socket can be. Relative, since such a path may have some 100 bytes only."""
         folder = self.mktemp()

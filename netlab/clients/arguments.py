@@ -7,10 +7,11 @@ import math
 import textwrap
 from typing import NamedTuple
 
+from netlab import PORT
 from netlab.wire import orders
 
-HOST, PORT = "127.0.0.1", 5005
-"""Where a server of the laboratory is, unless told otherwise: the guide's port, on this machine."""
+HOST = "127.0.0.1"
+"""Where a server of the laboratory is, unless told otherwise: on this machine."""
 
 TIMEOUT = 5.0
 """Seconds without progress after which an echo is called missing: long for a network, short for people."""

@@ -188,7 +188,7 @@ class Prompt:
             self._write_held()
             self._above = functools.partial(
                 asyncio.get_running_loop().call_soon_threadsafe,
-                lambda: run_in_terminal(self._write_above),
+                lambda: run_in_terminal(self._write_held),
                 context=contextvars.copy_context(),  # where run_in_terminal() finds this prompt
             )
 
@@ -204,15 +204,12 @@ class Prompt:
                 with contextlib.suppress(RuntimeError):  # it has ended; what is held is written after it
                     self._above()
 
-    def _write_above(self) -> None:
-        with self._changed:
-            self._write_held()
-
     def _write_held(self) -> None:
-        held, self._held = self._held, []
-        for write in held:
-            write()
-        self._changed.notify_all()
+        with self._changed:  # a lock that may be taken twice
+            held, self._held = self._held, []
+            for write in held:
+                write()
+            self._changed.notify_all()
 
     def close(self) -> None:
         """End the prompt, and ask no more."""

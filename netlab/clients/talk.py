@@ -30,13 +30,12 @@ REMEMBERED = 1_000
 
 
 class Status(IntEnum):
-    """The exit status of a client."""
+    """The exit status of a client; one that a signal ends has 128 and its number."""
 
     FINE = 0
     FAULT = 1
     USAGE = 2
     NOT_CONNECTED = 3
-    INTERRUPTED = 130
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint, s
 from twisted.python import usage
 
 import twisted
-from netlab import __version__
+from netlab import PORT, __version__
 from netlab.events import Observer, Observers, address_text
 from netlab.observers.lines import Lines
 from netlab.observers.stats import Stats
@@ -21,9 +21,6 @@ from netlab.protocols.factory import ServerFactory
 from netlab.protocols.session import Limits
 from netlab.taps.machine import console_encoding
 from netlab.taps.server import Server
-
-PORT = 5005
-"""The guide's port."""
 
 BACKLOG = 511
 """Connections that may wait to be accepted: a whole class that connects at once. nginx's and Redis's default;

@@ -8,9 +8,9 @@ import sys
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from netlab import cli
+from netlab import PORT, cli
 from netlab.clients import arguments
-from netlab.clients.arguments import HOST, PORT, TIMEOUT, VARIANTS, Target
+from netlab.clients.arguments import HOST, TIMEOUT, VARIANTS, Target
 from tests.clients.running import NETLAB, ClientTestCase, run
 from tests.support import PATIENCE
 

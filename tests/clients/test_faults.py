@@ -29,6 +29,17 @@ ADVICE = {
 """What is said of a first missing echo, where nothing at all has come back."""
 
 
+def answering(frames: bytes) -> Serve:
+    """A server that has read both messages, sends these bytes, and reads on until the client is finished."""
+
+    def serve(connection: socket.socket) -> None:
+        receive(connection, BOTH)
+        connection.sendall(frames)
+        receive_all(connection)
+
+    return serve
+
+
 class FaultTestCase(ClientTestCase):
     variant = "tcpv3"
     options: tuple[str, ...] = ("--echo",)
@@ -64,22 +75,12 @@ class Frames(FaultTestCase):
         )
 
     def test_one_echo_is_missing(self) -> None:
-        def serve(connection: socket.socket) -> None:
-            receive(connection, BOTH)
-            connection.sendall(HELLO)
-            receive_all(connection)
-
-        ended = self.meets(serve, *SOON, close=False)
+        ended = self.meets(answering(HELLO), *SOON, close=False)
         self.assert_fails(ended, "No echo of order 2 within 0.5 s")
         self.assertIn("1 of 2 messages came back", ended.out[-1])
 
     def test_a_wrong_byte(self) -> None:
-        def serve(connection: socket.socket) -> None:
-            receive(connection, BOTH)
-            connection.sendall(HELLO.replace(b"hello", b"heLlo") + WORLD)
-            receive_all(connection)
-
-        ended = self.meets(serve)
+        ended = self.meets(answering(HELLO.replace(b"hello", b"heLlo") + WORLD))
         self.assert_fails(
             ended,
             "Wrong echo of order 1: it is not what was sent:",
@@ -90,13 +91,8 @@ class Frames(FaultTestCase):
         self.assertIn("-> world (echo of order 2", "\n".join(ended.out))
 
     def test_an_echo_that_is_too_short(self) -> None:
-        def serve(connection: socket.socket) -> None:
-            receive(connection, BOTH)
-            connection.sendall(struct.pack("!BLL", 1, 1, 4) + b"hell" + WORLD)
-            receive_all(connection)
-
         self.assert_fails(
-            self.meets(serve),
+            self.meets(answering(struct.pack("!BLL", 1, 1, 4) + b"hell" + WORLD)),
             "Wrong echo of order 1: it is not what was sent:",
             "  sent     ver: 1, order: 1, size: 5 -> hello",
             "  received ver: 1, order: 1, size: 4 -> hell",
@@ -104,34 +100,19 @@ class Frames(FaultTestCase):
         )
 
     def test_an_order_that_was_not_sent(self) -> None:
-        def serve(connection: socket.socket) -> None:
-            receive(connection, BOTH)
-            connection.sendall(HELLO.replace(b"\0\0\0\1", b"\0\0\0\7") + HELLO + WORLD)
-            receive_all(connection)
-
         self.assert_fails(
-            self.meets(serve),
+            self.meets(answering(HELLO.replace(b"\0\0\0\1", b"\0\0\0\7") + HELLO + WORLD)),
             "Received what answers no message that was sent: ver: 1, order: 7, size: 5 -> hello",
         )
 
     def test_another_sequence_is_no_fault(self) -> None:
-        def serve(connection: socket.socket) -> None:
-            receive(connection, BOTH)
-            connection.sendall(WORLD + HELLO)
-            receive_all(connection)
-
-        ended = self.meets(serve)
+        ended = self.meets(answering(WORLD + HELLO))
         self.assertEqual((ended.status, ended.err), (0, []))
         self.assertEqual([line.split(" (")[0][-5:] for line in ended.said("Received ")], ["world", "hello"])
 
     def test_a_doubled_echo(self) -> None:
-        def serve(connection: socket.socket) -> None:
-            receive(connection, BOTH)
-            connection.sendall(HELLO + WORLD + HELLO)
-            receive_all(connection)
-
         self.assert_fails(
-            self.meets(serve),
+            self.meets(answering(HELLO + WORLD + HELLO)),
             "Doubled echo of order 1: it came once more: ver: 1, order: 1, size: 5 -> hello",
         )
 

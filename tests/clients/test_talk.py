@@ -341,11 +341,11 @@ class Endings(TalkTestCase):
         link = Link()
         talk = self.talk(link)
         self.successResultOf(self.offer("a"))
-        talk.conclude(Status.INTERRUPTED)
+        talk.conclude(130)
         talk.conclude(Status.FAULT)
         talk.end()
         talk.lost(Failure(ConnectionDone()))
-        self.assertEqual(self.successResultOf(talk.done), Status.INTERRUPTED)
+        self.assertEqual(self.successResultOf(talk.done), 130)
         self.assertEqual((link.aborted, link.finished), (1, 0))
         self.assertFalse(self.successResultOf(self.offer("b")))
         self.assertEqual(link.texts, ["a"])
@@ -354,8 +354,8 @@ class Endings(TalkTestCase):
 
     def test_who_has_no_connection_yet_can_be_interrupted(self) -> None:
         talk = self.talk()
-        talk.conclude(Status.INTERRUPTED)
-        self.assertEqual(self.successResultOf(talk.done), Status.INTERRUPTED)
+        talk.conclude(130)
+        self.assertEqual(self.successResultOf(talk.done), 130)
 
     def test_who_waits_for_room_is_let_go_and_sends_no_more(self) -> None:
         link = Link(window=1)

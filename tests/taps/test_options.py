@@ -139,25 +139,19 @@ class Endpoints(ServerTestCase):
         ports = [int(found[1]) for found in server.wait_for(r"Listening on 127\.0\.0\.1:(\d+) \(tcp\)", 2)]
         for port in ports:
             with socket.create_connection(("127.0.0.1", port), 30) as client:
-                client.sendall(b"hello")
-                self.assertEqual(receive(client, 11), b"ECHO: hello")
+                self.say_hello(client)
 
     def test_ipv6(self) -> None:
         server = self.serve("netlab-tcp", "--interface", "::1")
         port = int(server.wait_for(r"Listening on \[::1\]:(\d+) \(tcp\)")[0][1])
         with socket.create_connection(("::1", port), 30) as client:
-            client.sendall(b"hello")
-            self.assertEqual(receive(client, 11), b"ECHO: hello")
+            self.say_hello(client)
         server.wait_for(r"\[tcp \[::1\]:\d+ client-1\] Received hello$")
 
     def test_unix(self) -> None:
         path = self.unix_path()
         server = self.serve("netlab-tcp", "--listen", f"unix:{os.path.abspath(path)}")
-        with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(30)
-            client.connect(path)
-            client.sendall(b"hello")
-            self.assertEqual(receive(client, 11), b"ECHO: hello")
+        self.say_hello_at(path)
         server.wait_for(r"\[unix - client-1\] Received hello$")
 
     def test_haproxy_names_the_true_client_and_keeps_the_half_close(self) -> None:

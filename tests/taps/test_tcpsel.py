@@ -189,11 +189,7 @@ class Keys(KeysTestCase):
     def test_unix(self) -> None:
         path = self.unix_path()
         server = self.serve("netlab-tcpsel", "--listen", f"unix:{os.path.abspath(path)}")
-        with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(30)
-            client.connect(path)
-            client.sendall(b"hello")
-            self.assertEqual(receive(client, 11), b"ECHO: hello")
+        self.say_hello_at(path)
         server.wait_for(rf"fileobj=<socket {re.escape(os.path.abspath(path))} to ->, fd=\d+, events=READ, ")
         server.wait_for(r"Ready READ: key fd=\d+, client -: read of 5 bytes$")
 
@@ -202,8 +198,7 @@ class Keys(KeysTestCase):
         with server.connect() as client:
             at = self.address(client)
             client.sendall(b"PROXY TCP4 203.0.113.7 203.0.113.1 40000 5005\r\n")
-            client.sendall(b"hello")
-            self.assertEqual(receive(client, 11), b"ECHO: hello")
+            self.say_hello(client)
         server.wait_for(rf"Ready READ: key fd=\d+, client 203\.0\.113\.7:40000 \(through {at}\): read$")
 
     def test_a_slow_handler_takes_the_key_of_its_client_away_for_so_long(self) -> None:
@@ -237,8 +232,7 @@ class NamedReactor(KeysTestCase):
     def test_another_command_shows_no_keys(self) -> None:
         server = self.serve("netlab-tcp")
         with server.connect() as client:
-            client.sendall(b"hello")
-            self.assertEqual(receive(client, 11), b"ECHO: hello")
+            self.say_hello(client)
         server.wait_for("Closed connection")
         if RUNNER == "twistd":
             server.wait_for(r"reactor class: netlab\.reactors\.selectors\.SelectorReactor\.$")
