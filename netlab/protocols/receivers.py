@@ -16,6 +16,7 @@ from twisted.internet.protocol import Protocol
 from twisted.internet.protocol import connectionDone as _connection_done
 from twisted.python.failure import Failure
 
+from netlab.protocols.resets import tell_resets
 from netlab.wire.framing import Cutter, FixedFormat, Item, Remark, Run, SizedFormat, StreamCutter
 from netlab.wire.violations import Violation
 
@@ -33,6 +34,10 @@ class FrameReceiver(Protocol, Generic[F]):
     def makeCutter(self) -> StreamCutter[F]:
         """Make the state of this connection's incoming stream. Override."""
         raise NotImplementedError
+
+    def connectionMade(self) -> None:
+        """Twisted calls this when the connection is there."""
+        tell_resets(self.transport)
 
     def dataReceived(self, data: bytes) -> None:
         """Twisted calls this with what one recv() returned, between 1 and 65,536 bytes."""

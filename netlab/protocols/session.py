@@ -168,6 +168,7 @@ class Session(FrameReceiver[F], Generic[F]):
 
     def connectionMade(self) -> None:
         """Twisted calls this when the connection is there."""
+        super().connectionMade()
         self.factory.session_made(self)
         transport: Any = self.transport
         wrapped = isinstance(self.transport, ProtocolWrapper) and not ISSLTransport.providedBy(transport)
