@@ -1,10 +1,10 @@
-"""What can be observed of a server, and how observers are told.
+"""What can be observed of a server or a client, and how observers are told.
 
 Two kinds of event, because they are born in two places. *Wire events* (Opened, ChunkReceived, ChunkSent,
-PeerHalfClosed, Closed) are told on the reactor's thread, in the order in which things happen on the wire.
-*Road events* (RunHandled, Remarked, Violated, Finished) are told where the client's handler runs, in the
-order of that client's stream: the current thread is the answer to "which thread?". Where nobody listens, no
-event is made.
+HalfClosed, PeerHalfClosed, Closed) are told on the reactor's thread, in the order in which things happen on
+the wire; a client tells no others. *Road events* (RunHandled, Remarked, Violated, Finished) are told where
+the handler of a server's client runs, in the order of that client's stream: the current thread is the answer
+to "which thread?". Where nobody listens, no event is made.
 """
 
 from __future__ import annotations
@@ -45,6 +45,11 @@ def address_text(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def _place(address: Any) -> Place | None:
+    host, port = getattr(address, "host", None), getattr(address, "port", None)
+    return None if host is None or port is None else (host, port)
+
+
 def describe(address: IAddress | None) -> tuple[str, str]:
     """An address of Twisted's as (transport, text): what stands in the brackets of a log line."""
     host, port = getattr(address, "host", None), getattr(address, "port", None)
@@ -57,9 +62,15 @@ def describe(address: IAddress | None) -> tuple[str, str]:
     )
 
 
+Place = tuple[str, int]
+"""An IP address and a port."""
+
+
 @dataclass(frozen=True, eq=False)
 class Peer:
-    """Whom an event is about. Compares by identity: one object a connection (one a datagram with UDP)."""
+    """Whom an event is about. Compares by identity: one object a connection (with UDP, one a datagram that a
+    server receives).
+    """
 
     transport: str
     """tcp, udp or unix."""
@@ -67,6 +78,19 @@ class Peer:
     """Where the peer is: HOST:PORT."""
     thread: str
     """The name of the thread that serves it."""
+    remote: Place | None = None
+    """The same, for programs; None where it has no IP address."""
+    local: Place | None = None
+    """Where this side is."""
+    descriptor: int | None = None
+    """The number of the connection's socket in this process."""
+
+    @classmethod
+    def of(cls, transport: Any, thread: str) -> Peer:
+        """Whom a connection of Twisted's leads to."""
+        remote, local = transport.getPeer(), transport.getHost()
+        fileno = getattr(transport, "fileno", lambda: None)  # what is no socket, as in a test, has none
+        return cls(*describe(remote), thread, _place(remote), _place(local), fileno())
 
     @property
     def bracket(self) -> str:
@@ -75,7 +99,7 @@ class Peer:
 
 
 class Opened(NamedTuple):
-    """A connection was accepted."""
+    """A connection was accepted, or made."""
 
     peer: Peer
 
@@ -101,6 +125,12 @@ class ChunkSent(NamedTuple):
     data: bytes
 
 
+class HalfClosed(NamedTuple):
+    """This side will send no more: its FIN leaves behind all that it has sent."""
+
+    peer: Peer
+
+
 class PeerHalfClosed(NamedTuple):
     """The peer's FIN came: it will send no more, and may still read."""
 
@@ -112,6 +142,8 @@ class Closed(NamedTuple):
 
     peer: Peer
     outcome: Outcome
+    aborted: bool = False
+    """Did this side drop it, with a reset?"""
 
 
 class RunHandled(NamedTuple):
@@ -181,6 +213,11 @@ class Observers:
     def wants(self, kind: type) -> bool:
         """Does anybody listen to this kind? Where not, the event need not be made."""
         return kind in self._listeners
+
+    def happened(self, kind: type, *what: object) -> None:
+        """An event of this kind, made of these values if anybody listens to it."""
+        if kind in self._listeners:
+            self.tell(kind(*what))
 
     def tell(self, event: object) -> None:
         """Tell everybody who listens to this kind of event."""

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "netlab"
 MAY_IMPORT = {
     "__main__": {"cli"},
     "cli": {"clients"},
-    "clients": {"wire", "events", "protocols"},
+    "clients": {"wire", "events", "protocols", "observers"},
     "wire": set[str](),
     "events": {"wire"},
     "protocols": {"wire", "events"},

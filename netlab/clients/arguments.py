@@ -99,7 +99,7 @@ def _timeout(written: str) -> float:
 STATUSES = """exit status:
   0    all is fine
   1    an echo was missing or wrong, or the connection was lost
-  2    the command line is wrong, or a message cannot be sent
+  2    the command line is wrong, a message cannot be sent, or the --record file not be written
   3    could not connect
   130  Ctrl-C"""
 
@@ -189,5 +189,15 @@ def _add_variant(
     )
     parser.add_argument(
         "--hex", action="store_true", help="show the bytes sent and received under the names of their fields"
+    )
+    parser.add_argument(
+        "--trace",
+        action="store_true",
+        help="draw what each recv() returned and each send() sent: bytes, fields, messages' bounds",
+    )
+    parser.add_argument(
+        "--record",
+        metavar="FILE",
+        help="write what the client sees to this pcapng file, as rebuilt packets with comments; - for a pipe",
     )
     parser.set_defaults(run="netlab.clients.run", echo=name == "tcp", parser=parser)

@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -21,8 +21,10 @@ from twisted.python.failure import Failure
 from netlab.clients.connect import CannotConnect, connect, explain, resolve
 from netlab.clients.sources import LineTooLong, Source, source
 from netlab.clients.talk import Status, Talk
-from netlab.clients.variants import Connected, Datagrams, connected
-from netlab.events import address_text
+from netlab.clients.variants import Connected, Datagrams, connected, dialect
+from netlab.events import Observer, Observers, address_text
+from netlab.observers.recorder import CannotRecord, Recorder
+from netlab.observers.trace import Trace, may_colour
 from netlab.protocols.udp import MAX_DATAGRAM
 from netlab.wire.text import writable
 
@@ -45,6 +47,9 @@ def run(options: argparse.Namespace) -> int:
     messages = source(options.message, options.count)
     try:
         return int(_Run(options, messages).run())
+    except CannotRecord as error:
+        complain(str(error))
+        return Status.USAGE
     finally:
         messages.restore()
 
@@ -59,6 +64,9 @@ class _Run:
         self._threads: list[threading.Thread] = []
         self._stopped = False
         self._status: int = Status.FAULT
+        self._layout: str = getattr(options, "layout", "guide")
+        self._recorder: Recorder | None = None
+        self._observers = Observers(self._observe())
         self._talk = Talk(
             self._say,
             self._complain,
@@ -72,10 +80,22 @@ class _Run:
             lock_step=not messages.shows,
         )
 
+    def _observe(self) -> Iterator[Observer]:
+        """Who is told what happens, as the options want it."""
+        spoken = dialect(self._options.variant, self._layout)
+        if self._options.record is not None:
+            program = f"netlab client {self._options.variant}"
+            self._recorder = Recorder(self._options.record, program, spoken, False, self._tell)
+            yield self._recorder
+        if self._options.trace:
+            yield Trace(spoken, False, lambda _, line: self._say(line), may_colour(sys.stdout))
+
     def run(self) -> int:
         self._reactor.callWhenRunning(self._begin)
         self._reactor.run()
         self._messages.close()
+        if self._recorder is not None:
+            self._recorder.close()
         for thread in self._threads:
             thread.join(LAST_WORDS)
         if any(thread.is_alive() for thread in self._threads):
@@ -121,7 +141,8 @@ class _Run:
             self._talk,
             options.variant,
             getattr(options, "start_order", 1),
-            getattr(options, "layout", "guide"),
+            self._layout,
+            self._observers,
         )
         with made:  # Twisted takes a copy
             try:
@@ -135,7 +156,7 @@ class _Run:
         # Nobody says whether a datagram has arrived, so that only one address can be tried. Where a name has
         # both kinds, as localhost has, IPv4 is it: there the servers listen unless told otherwise.
         family, address = min(found, key=lambda each: each[0] != socket.AF_INET)
-        link = Datagrams(self._talk, *address)
+        link = Datagrams(self._talk, *address, self._observers)
         interface = "::" if family == socket.AF_INET6 else ""
         try:
             port = self._reactor.listenUDP(options.local_port or 0, link, interface, MAX_DATAGRAM)
@@ -171,6 +192,9 @@ class _Run:
 
     def _complain(self, line: str) -> None:
         self._messages.show(lambda: complain(line))
+
+    def _tell(self, line: str, warn: bool) -> None:
+        (self._complain if warn else self._say)(line)
 
     def _in_thread(self, act: Callable[[], T]) -> Deferred[T]:
         """Not in the reactor's pool: at the end it would be waited for."""

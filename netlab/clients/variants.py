@@ -9,6 +9,8 @@ from twisted.internet.protocol import connectionDone as _connection_done
 from twisted.python.failure import Failure
 
 from netlab.clients.talk import Message, Talk
+from netlab.events import Observers
+from netlab.observers.dialects import DATAGRAM, FIXED, TEXT, Dialect, variable_size
 from netlab.protocols.client import Client, NumberedClient
 from netlab.protocols.session import unacknowledged
 from netlab.protocols.tcp import TextClient
@@ -178,8 +180,8 @@ class Datagrams(UDPClient):
     advice = "is a server there, and does it run with --echo?"
     is_stream = False
 
-    def __init__(self, talk: Talk, host: str, port: int) -> None:
-        super().__init__(host, port)
+    def __init__(self, talk: Talk, host: str, port: int, observers: Observers | None = None) -> None:
+        super().__init__(host, port, observers)
         self.talk = talk
         talk.link = self
         self._count = 0
@@ -219,7 +221,19 @@ class Datagrams(UDPClient):
         return Message(data, label, text.printable(text.decode(data)), [fields.text(data)])
 
 
-def connected(talk: Talk, variant: str, start_order: int = 1, layout: str = "guide") -> Connected:
+def dialect(variant: str, layout: str = "guide") -> Dialect:
+    """What a variant speaks, for observers. layout: the name of a Layout."""
+    plain = {"udp": DATAGRAM, "tcp": TEXT, "tcpv2": FIXED}
+    return plain.get(variant) or variable_size(Layout(layout))
+
+
+def connected(
+    talk: Talk,
+    variant: str,
+    start_order: int = 1,
+    layout: str = "guide",
+    observers: Observers | None = None,
+) -> Connected:
     """Make the link of a TCP variant. start_order: of the first frame. layout: the name of a Layout."""
     link: Connected
     if variant == "tcp":
@@ -229,4 +243,5 @@ def connected(talk: Talk, variant: str, start_order: int = 1, layout: str = "gui
     else:
         link = Variable(talk.expects_echo, start_order, Layout(layout))
     link.talk = talk
+    link.observers = observers or Observers()
     return link

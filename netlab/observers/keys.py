@@ -13,7 +13,6 @@ from selectors import EVENT_READ, EVENT_WRITE, SelectorKey
 from typing import Any, TypeVar, cast
 
 from twisted.internet.interfaces import IListeningPort, ITCPTransport
-from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper
 
 from netlab.events import (
@@ -27,7 +26,10 @@ from netlab.events import (
     PeerHalfClosed,
     describe,
 )
-from netlab.wire.text import writable
+from netlab.observers.log import Log
+
+BRACKET = "selector"
+"""What stands in the brackets of each line (L5)."""
 
 A = TypeVar("A", bound=Callable[..., None])
 
@@ -43,7 +45,7 @@ def _harmless(act: A) -> A:
             act(self, *arguments)
         except Exception:
             self.broken = True
-            self.log.failure("The keys cannot be shown any more; the server goes on", log_system="selector")
+            self.log.failure(BRACKET, "The keys cannot be shown any more; the server goes on")
 
     return cast(A, guarded)
 
@@ -69,17 +71,15 @@ class _Ready:
 class Keys:
     """Writes the selector's log lines: an observer of the wire, and the reactor's watcher.
 
-    On the reactor's thread only. quiet: only what was registered and unregistered. table: all keys, whenever
-    that changed. encoding: what the log is written in (P2).
+    On the reactor's thread only. log: where they go. quiet: only what was registered and unregistered. table:
+    all keys, whenever that changed.
     """
 
-    log = Logger()
-
-    def __init__(self, quiet: bool = False, table: bool = False, encoding: str = "utf-8") -> None:
+    def __init__(self, log: Log, quiet: bool = False, table: bool = False) -> None:
+        self.log = log
         self.broken = False
         self._quiet = quiet
         self._with_table = table
-        self._encoding = encoding
         # Of what is there, and no longer: keys until they are unregistered, peers until they are closed.
         self._shown: dict[Any, _Shown] = {}  # by descriptor
         self._descriptors: dict[Peer, Any] = {}
@@ -292,8 +292,7 @@ class Keys:
         if self._ready is not None:
             self._ready.behind.append(line)
             return
-        # The line goes in as a value: a format that a peer wrote would be obeyed.
-        self.log.info("{line}", line=writable(line, self._encoding), log_system="selector")
+        self.log.line(BRACKET, line)
 
 
 def _names(events: int) -> str:

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from threading import Lock
-from typing import Any
-
-from twisted.logger import Logger
 
 from netlab.events import (
     Finished,
@@ -20,8 +16,8 @@ from netlab.events import (
     Unanswered,
     Violated,
 )
+from netlab.observers.log import Log
 from netlab.wire.orders import Orders
-from netlab.wire.text import writable
 
 _OUTCOMES = {
     Outcome.FINISHED: "the client was finished",
@@ -35,18 +31,12 @@ _OUTCOMES = {
 
 
 class Lines:
-    """Writes the log.
+    """Writes the lines of the servers. log: where they go. quiet: no line for messages."""
 
-    quiet: no line for messages. encoding: what the log is written in; what it lacks is escaped (P2).
-    """
-
-    _log = Logger()
-
-    def __init__(self, quiet: bool = False, encoding: str = "utf-8") -> None:
+    def __init__(self, log: Log, quiet: bool = False) -> None:
+        self._log = log
         self._quiet = quiet
-        self._encoding = encoding
         self._orders: dict[Peer, _Notes] = {}
-        self._writing = Lock()
 
     def listens(self) -> Mapping[type, Listener]:
         listeners: dict[type, Listener] = {
@@ -97,7 +87,7 @@ class Lines:
             peer,
             f"Violation {violation.reason} from {peer.address} at byte {violation.offset} "
             f"[{violation.head.hex(' ')}]: {violation.detail}; {violation.advice}",
-            self._log.warn,
+            warn=True,
         )
 
     def finished(self, event: Finished) -> None:
@@ -109,12 +99,8 @@ class Lines:
             f"{event.received:,} bytes received, {event.sent:,} sent",
         )
 
-    def _line(self, peer: Peer, line: str, emit: Any = None) -> None:
-        line, bracket = writable(line, self._encoding), writable(peer.bracket, self._encoding)
-        # One thread at a time: before Python 3.12.4, what two threads write at once may be lost or doubled.
-        with self._writing:
-            # The line goes in as a value: a format that a peer wrote would be obeyed.
-            (emit or self._log.info)("{line}", line=line, log_system=bracket)
+    def _line(self, peer: Peer, line: str, warn: bool = False) -> None:
+        self._log.line(peer.bracket, line, warn)
 
 
 class _Notes:

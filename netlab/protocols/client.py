@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.protocol import connectionDone as _connection_done
 from twisted.python.failure import Failure
 
+from netlab import events
+from netlab.events import Observers, Outcome, Peer
 from netlab.protocols.receivers import FrameReceiver
 from netlab.wire import orders
 from netlab.wire.violations import Violation
@@ -25,13 +29,36 @@ class WrongEcho(Exception):
 
 
 class Client(FrameReceiver[F]):
-    """A connection to a server of the laboratory."""
+    """A connection to a server of the laboratory.
+
+    observers: who is told what happens on the wire; to be set before the connection is there.
+    """
+
+    observers: Observers = Observers()
+    peer: Peer
 
     def __init__(self) -> None:
         super().__init__()
         self._is_closed = False
+        self._is_half_closed = False
         self._ended: Failure | None = None
         self._waiting: list[Deferred[None]] = []
+
+    def connectionMade(self) -> None:
+        """Twisted calls this when the connection is there."""
+        super().connectionMade()
+        self.peer = Peer.of(self.transport, threading.current_thread().name)
+        self.observers.happened(events.Opened, self.peer)
+
+    def dataReceived(self, data: bytes) -> None:
+        """What one recv() returned."""
+        self.observers.happened(events.ChunkReceived, self.peer, data)
+        super().dataReceived(data)
+
+    def sendData(self, data: bytes) -> None:
+        """Send bytes, behind all that was sent before."""
+        self.observers.happened(events.ChunkSent, self.peer, data)
+        self.transport.write(data)
 
     def finish(self) -> Deferred[None]:
         """Half-close: send no more, and wait for the server's last bytes.
@@ -40,7 +67,13 @@ class Client(FrameReceiver[F]):
         """
         transport: Any = self.transport
         transport.loseWriteConnection()
+        self._half_closed()
         return self.when_closed()
+
+    def _half_closed(self) -> None:
+        if not self._is_half_closed:
+            self._is_half_closed = True
+            self.observers.happened(events.HalfClosed, self.peer)
 
     def when_closed(self) -> Deferred[None]:
         """Fires when the connection is gone. Set a deadline to it: Deferred.addTimeout."""
@@ -58,7 +91,15 @@ class Client(FrameReceiver[F]):
 
     def connectionLost(self, reason: Failure = _connection_done) -> None:
         """Twisted calls this when the connection is gone."""
+        clean = reason.check(ConnectionDone) is not None
+        if clean:
+            if not getattr(self.transport, "disconnecting", False):
+                self.observers.happened(events.PeerHalfClosed, self.peer)
+            self._half_closed()  # who gets a FIN and has no more to say closes, too
         super().connectionLost(reason)
+        aborted = reason.check(ConnectionAborted) is not None
+        outcome = Outcome.FINISHED if clean else Outcome.STOPPED if aborted else Outcome.RESET
+        self.observers.happened(events.Closed, self.peer, outcome, aborted)
         self._end(Failure(EchoMissing(reason.getErrorMessage())))
         self._is_closed = True
         waiting, self._waiting = self._waiting, []
@@ -123,7 +164,7 @@ class NumberedClient(Client[N]):
             return fail(self._ended)
         frame = self.makeFrame(self._next, text)
         self._next = orders.following(self._next)
-        self.transport.write(self.packFrame(frame))
+        self.sendData(self.packFrame(frame))
         if not self._echo:
             return succeed(frame)
 

@@ -11,7 +11,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import LoopingCall
 
 from netlab import events
-from netlab.events import Observers, Outcome, Peer, describe
+from netlab.events import Observers, Outcome, Peer
 from netlab.protocols.session import Handler, Limits, Session
 
 F = TypeVar("F")
@@ -21,10 +21,16 @@ LAST_WORDS = 0.25
 
 
 class Refused(Protocol):
-    """One client too many: closed as soon as it is there (C8)."""
+    """One client too many: closed as soon as it is there (C8). why: in words; observers: who is told."""
+
+    def __init__(self, why: str, observers: Observers) -> None:
+        self._why = why
+        self._observers = observers
 
     def connectionMade(self) -> None:
+        """Twisted calls this when the connection is there."""
         transport: Any = self.transport
+        self._observers.happened(events.TurnedAway, Peer.of(transport, "-"), self._why)
         if ISSLTransport.providedBy(transport):
             transport.abortConnection()  # an orderly end of TLS could be waited for, for ever
         else:
@@ -74,19 +80,14 @@ class ServerFactory(Factory, Generic[F]):
         """Make the protocol of a new connection."""
         most = self.limits.max_clients
         if 0 < most <= len(self.sessions):
-            self._turn_away(addr, f"{most:,} clients are connected, and --max-clients lets in no more")
-            return Refused()
+            why = f"{most:,} clients are connected, and --max-clients lets in no more"
+            return Refused(why, self.observers)
         try:
             session = self.session(self, self._accepted + 1)
         except RuntimeError as failure:  # the system has no more threads to give
-            self._turn_away(addr, str(failure))
-            return Refused()
+            return Refused(str(failure), self.observers)
         self._accepted += 1
         return session
-
-    def _turn_away(self, addr: IAddress | None, why: str) -> None:
-        if self.observers.wants(events.TurnedAway):
-            self.observers.tell(events.TurnedAway(Peer(*describe(addr), "-"), why))
 
     def session_made(self, session: Session[F]) -> None:
         """A session has its connection."""

@@ -12,7 +12,6 @@ Each closes a gate of its own; bytes are read only while no gate is closed.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -152,6 +151,7 @@ class Session(FrameReceiver[F], Generic[F]):
         self._write_closed = False
         self._flushing = False  # all that is still to be sent has been handed over
         self._closing = False
+        self._aborted = False
         self._lost = False
         self._marks: tuple[int, int, int] = (0, 0, 0)
         self._idle = Stopwatch()
@@ -190,15 +190,15 @@ class Session(FrameReceiver[F], Generic[F]):
     def _open(self) -> None:
         """Take the client in. Late behind a proxy, so that its address is the client's."""
         self._opened = True
-        self.peer = Peer(*describe(self.transport.getPeer()), self.handler.name)
-        self._tell(events.Opened, lambda: events.Opened(self.peer))
+        self.peer = Peer.of(self.transport, self.handler.name)
+        self._tell(events.Opened, self.peer)
 
     def dataReceived(self, data: bytes) -> None:
         """What one recv() returned."""
         if not self._opened:
             self._open()
         self.received += len(data)
-        self._tell(events.ChunkReceived, lambda: events.ChunkReceived(self.peer, data))
+        self._tell(events.ChunkReceived, self.peer, data)
         if not self._discarding:
             self.itemsReceived(self.cutter.feed(data))
 
@@ -217,7 +217,7 @@ class Session(FrameReceiver[F], Generic[F]):
         if not self._opened:
             self._open()
         self._read_closed = True
-        self._tell(events.PeerHalfClosed, lambda: events.PeerHalfClosed(self.peer))
+        self._tell(events.PeerHalfClosed, self.peer)
         if self._discarding:
             if self._write_closed:
                 self.transport.loseConnection()
@@ -246,7 +246,7 @@ class Session(FrameReceiver[F], Generic[F]):
             self.itemsReceived(rest if clean else [item for item in rest if not isinstance(item, Violation)])
         outcome = self._outcome or (Outcome.FINISHED if clean else Outcome.RESET)
         self._outcome = outcome
-        self._tell(events.Closed, lambda: events.Closed(self.peer, outcome))
+        self._tell(events.Closed, self.peer, outcome, self._aborted)
         self.factory.session_lost(self)
         self.handler.close(Ending.LOST)
 
@@ -267,19 +267,15 @@ class Session(FrameReceiver[F], Generic[F]):
     def _handle(self, item: Item[F] | Ending) -> bytes:
         if isinstance(item, Run):
             answer = self.respond(item)
-            self._tell(events.RunHandled, lambda: events.RunHandled(self.peer, item))
+            self._tell(events.RunHandled, self.peer, item)
             return answer
         if isinstance(item, Violation):
-            self._tell(events.Violated, lambda: events.Violated(self.peer, item))
+            self._tell(events.Violated, self.peer, item)
         elif isinstance(item, Remark):
-            self._tell(events.Remarked, lambda: events.Remarked(self.peer, item))
+            self._tell(events.Remarked, self.peer, item)
         elif item is Ending.LOST:
-            self._tell(events.Finished, self._finished)
+            self._tell(events.Finished, self.peer, self._outcome, self.received, self.sent)
         return b""
-
-    def _finished(self) -> events.Finished:
-        assert self._outcome is not None
-        return events.Finished(self.peer, self._outcome, self.received, self.sent)
 
     # Where answers go out: the reactor's thread again.
 
@@ -306,7 +302,7 @@ class Session(FrameReceiver[F], Generic[F]):
         if self._lost or self._closing:
             return
         self.sent += len(data)
-        self._tell(events.ChunkSent, lambda: events.ChunkSent(self.peer, data))
+        self._tell(events.ChunkSent, self.peer, data)
         self.transport.write(data)
 
     def _fail(self, failure: Failure) -> None:
@@ -384,11 +380,19 @@ class Session(FrameReceiver[F], Generic[F]):
         if self._write_closed:
             transport.loseConnection()  # all has been sent: a reset could only take it away again
         elif not self._lost:
+            self._aborted = True
             transport.abortConnection()
 
+    def _flush(self) -> None:
+        """Nothing more will be sent; the stall deadline watches over what was not yet."""
+        if self._opened and not self._flushing:
+            self._tell(events.HalfClosed, self.peer)
+        self._flushing = True
+
     def _close(self) -> None:
-        """Close once all has been sent; the stall deadline watches over it."""
-        self._flushing = self._closing = True
+        """Close once all has been sent."""
+        self._closing = True
+        self._flush()
         transport: Any = self.transport
         transport.unregisterProducer()
         transport.loseConnection()
@@ -399,7 +403,7 @@ class Session(FrameReceiver[F], Generic[F]):
         if self._read_closed or ISSLTransport.providedBy(transport):
             self._close()
             return
-        self._flushing = True
+        self._flush()
         self._discard()
         transport.unregisterProducer()
         transport.loseWriteConnection()
@@ -439,10 +443,8 @@ class Session(FrameReceiver[F], Generic[F]):
         before, self._unread = self._unread, unacknowledged(self.transport)
         return before is None or before == self._unread
 
-    def _tell(self, kind: type, make: Callable[[], object]) -> None:
-        observers = self.factory.observers
-        if observers.wants(kind):
-            observers.tell(make())
+    def _tell(self, kind: type, *what: object) -> None:
+        self.factory.observers.happened(kind, *what)
 
 
 def unacknowledged(transport: Any) -> int | None:

@@ -79,7 +79,7 @@ class TextClient(Client[Message]):
     def _send_next(self) -> None:
         data, _ = self._queue[0]
         self._matcher = EchoMatcher(data)
-        self.transport.write(data)
+        self.sendData(data)
 
     def runReceived(self, run: Run[Message]) -> None:
         if self._matcher is None:

@@ -12,7 +12,7 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.logger import Logger
 
 from netlab import events
-from netlab.events import Observers, Peer, address_text
+from netlab.events import Observers, Peer, Place, address_text
 from netlab.wire import text
 
 MAX_DATAGRAM = 65_535
@@ -37,12 +37,17 @@ class UDPServer(DatagramProtocol):
     def __init__(self, echo: bool = False, observers: Observers | None = None) -> None:
         self.echo = echo
         self.observers = observers or Observers()
+        self._place: tuple[Place | None, int | None] = (None, None)
+
+    def startProtocol(self) -> None:
+        """Twisted calls this when the port is open."""
+        self._place = _place(self.transport)
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         """Twisted calls this with each datagram, whole, and its sender."""
-        peer = Peer("udp", address_text(*addr[:2]), threading.current_thread().name)
-        self._tell(events.ChunkReceived, peer, datagram)
-        self._tell(events.RunHandled, peer, text.datagram(datagram))
+        peer = _peer(addr[:2], self._place)
+        self.observers.happened(events.ChunkReceived, peer, datagram)
+        self.observers.happened(events.RunHandled, peer, text.datagram(datagram))
         if self.echo:
             self._answer(datagram, addr, peer)
 
@@ -60,9 +65,9 @@ class UDPServer(DatagramProtocol):
             ) as error:  # no route, or a firewall that says no: one peer's trouble, not the server's
                 why = f"it cannot be sent: {error.strerror or error}"
         if why is None:
-            self._tell(events.ChunkSent, peer, datagram)
+            self.observers.happened(events.ChunkSent, peer, datagram)
         else:
-            self._tell(events.Unanswered, peer, why)
+            self.observers.happened(events.Unanswered, peer, why)
 
     def _loop(self, addr: tuple[str, int]) -> str | None:
         host, port = addr
@@ -72,9 +77,15 @@ class UDPServer(DatagramProtocol):
             return "it came from this server's own address and port"
         return None
 
-    def _tell(self, kind: type, peer: Peer, what: object) -> None:
-        if self.observers.wants(kind):
-            self.observers.tell(kind(peer, what))
+
+def _place(transport: Any) -> tuple[Place, int]:
+    """Where a port is, and its descriptor."""
+    host = transport.getHost()
+    return (host.host, host.port), transport.fileno()
+
+
+def _peer(remote: Place, place: tuple[Place | None, int | None]) -> Peer:
+    return Peer("udp", address_text(*remote), threading.current_thread().name, remote, *place)
 
 
 def _is_ours(host: str) -> bool:
@@ -91,14 +102,20 @@ class UDPClient(DatagramProtocol):
     """Sends to one server, and matches echoes by their bytes, the oldest first (E4).
 
     host, port: the server; host is an IP address. The socket is not connected, so that an ICMP error does not
-    end it (#5377).
+    end it (#5377). observers: who is told what happens.
     """
 
     noisy = False
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, observers: Observers | None = None) -> None:
+        self.observers = observers or Observers()
         self._server = (host, port)
+        self._peer: Peer | None = None
         self._awaited: deque[tuple[bytes, Deferred[bytes]]] = deque()
+
+    def startProtocol(self) -> None:
+        """Twisted calls this when the port is open."""
+        self._peer = _peer(self._server, _place(self.transport))
 
     def send(self, typed: str, echo: bool = True) -> Deferred[bytes]:
         """Send a text as one datagram. Fires with its echo, at once where none is expected.
@@ -109,6 +126,7 @@ class UDPClient(DatagramProtocol):
         datagram = text.encode(typed)
         assert self.transport is not None
         self.transport.write(datagram, self._server)
+        self.observers.happened(events.ChunkSent, self._peer, datagram)
         answer: Deferred[bytes] = Deferred(self._forget)
         if echo:
             self._awaited.append((datagram, answer))
@@ -123,6 +141,7 @@ class UDPClient(DatagramProtocol):
         """Twisted calls this with each datagram; only the server's count."""
         if tuple(addr[:2]) != self._server:
             return
+        self.observers.happened(events.ChunkReceived, self._peer, datagram)
         for each in self._awaited:
             if each[0] == datagram:
                 self._awaited.remove(each)

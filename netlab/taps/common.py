@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint, serverFromString
@@ -14,13 +15,16 @@ from twisted.python import usage
 
 import twisted
 from netlab import PORT, __version__
-from netlab.events import Observer, Observers, address_text
+from netlab.events import Observer, Observers, Peer, address_text
+from netlab.observers.dialects import Dialect
 from netlab.observers.lines import Lines
+from netlab.observers.log import Log
+from netlab.observers.recorder import CannotRecord, Recorder
 from netlab.observers.stats import Stats
+from netlab.observers.trace import Trace, may_colour
 from netlab.protocols.factory import ServerFactory
 from netlab.protocols.session import Limits
-from netlab.taps.machine import console_encoding
-from netlab.taps.server import Server
+from netlab.taps.server import CannotServe, Server
 
 BACKLOG = 511
 """Connections that may wait to be accepted: a whole class that connects at once. nginx's and Redis's default;
@@ -109,9 +113,20 @@ class CommonOptions(usage.Options):
             0,
             "Log the counts every so many seconds: clients, messages, bytes, violations; 0 never.",
         ],
+        [
+            "record",
+            None,
+            None,
+            "Write what the server sees to this pcapng file, as rebuilt packets with comments; - for a pipe.",
+        ],
     ]
     optFlags: ClassVar[list[Any]] = [
-        ["quiet", "q", "Print no messages: only connections, violations and counts."]
+        ["quiet", "q", "Print no messages: only connections, violations and counts."],
+        [
+            "trace",
+            None,
+            "Draw what each recv() returned: its bytes, where messages begin and end, the fields.",
+        ],
     ]
 
     def parseOptions(self, options: Any = None) -> None:
@@ -147,10 +162,18 @@ class CommonOptions(usage.Options):
         return f"Usage: twistd -n {self.command} [options]"
 
     @property
+    def console(self) -> Any:
+        """The stream that the log goes to; None where that is a file."""
+        parent = self.parent if self.parent is not None else {"nodaemon": True}
+        if "logFile" in parent:  # twist's
+            return parent["logFile"]
+        is_file = parent.get("logfile") not in (None, "-")
+        return None if is_file or not (parent.get("nodaemon") or sys.platform == "win32") else sys.stdout
+
+    @property
     def encoding(self) -> str:
         """What the log is written in: the console's encoding, UTF-8 in a file."""
-        logfile = self.parent.get("logfile") if self.parent is not None else None
-        return "utf-8" if logfile not in (None, "-") else console_encoding()
+        return "utf-8" if self.console is None else getattr(self.console, "encoding", None) or "utf-8"
 
     @property
     def where(self) -> str:
@@ -283,18 +306,48 @@ class HandlerOptions(TCPOptions):
         return [handler[self["handler"]], *super().about()]
 
 
-def observe(options: CommonOptions, first: Sequence[Observer] = ()) -> tuple[Observers, Stats | None]:
-    """Who listens, as the options want it. first: who else does, and is told before them."""
-    lines = Lines(options["quiet"], options.encoding)
-    if not options["stats"]:
-        return Observers([*first, lines]), None
-    stats = Stats()
-    return Observers([*first, lines, stats]), stats
+class Watch(NamedTuple):
+    """Who is told what happens, and who of them the service must know."""
+
+    observers: Observers
+    stats: Stats | None
+    recorder: Recorder | None
+
+
+def watch(options: CommonOptions, dialect: Dialect, first: Sequence[Observer] = ()) -> Watch:
+    """Who listens, as the options want it. dialect: what is spoken. first: who else does, and is told before
+    them. Raises CannotServe where there is no file to record in.
+    """
+    recorder = _recorder(options, dialect) if options["record"] is not None else None
+    log = Log(options.encoding)
+    listening: list[Observer] = [*first]
+    if recorder is not None:
+        listening.append(recorder)
+    if options["trace"]:
+
+        def write(peer: Peer, line: str) -> None:
+            log.line(f"trace {peer.transport} {peer.address}", line)
+
+        listening.append(Trace(dialect, True, write, may_colour(options.console)))
+    listening.append(Lines(log, options["quiet"]))
+    stats = Stats() if options["stats"] else None
+    if stats is not None:
+        listening.append(stats)
+    return Watch(Observers(listening), stats, recorder)
+
+
+def _recorder(options: CommonOptions, dialect: Dialect) -> Recorder:
+    log = Log(options.encoding)
+    try:
+        return Recorder(options["record"], options.command, dialect, True, partial(log.line, "record"))
+    except CannotRecord as error:
+        raise CannotServe(f"{options.command}: {error}") from None
 
 
 def tcp_server(
     options: TCPOptions,
     make_factory: Callable[..., ServerFactory[Any]],
+    dialect: Dialect,
     reactor: Any = None,
     handler: str | None = None,
     first: Sequence[Observer] = (),
@@ -302,18 +355,19 @@ def tcp_server(
 ) -> Server:
     """The service of a TCP command.
 
-    make_factory: the variant's server factory, called with what all have and with `settings`. handler: who
-    runs the messages, if it is no option of the command. first: observers of this command's own.
+    make_factory: the variant's server factory, called with what all have and with `settings`. dialect: what
+    it speaks. handler: who runs the messages, if it is no option of the command. first: observers of this
+    command's own.
     """
     if reactor is None:
         from twisted.internet import reactor
-    observers, stats = observe(options, first)
+    observed = watch(options, dialect, first)
     stopping = threading.Event()
     factory = make_factory(
         _handlers(handler or options["handler"], options["delay"], reactor, stopping),
         reactor,
         options.limits,
-        observers,
+        observed.observers,
         **settings,
     )
     return Server(
@@ -322,8 +376,9 @@ def tcp_server(
         [(name, partial(endpoint.listen, factory)) for name, endpoint in _endpoints(options, reactor)],
         reactor,
         factory.drain,
-        stats,
+        observed.stats,
         options["stats"],
+        observed.recorder,
     )
 
 

@@ -1,4 +1,4 @@
-"""What a server must know of its machine: its addresses, its limit of descriptors, its console's encoding."""
+"""What a server must know of its machine: its addresses, and its limit of descriptors."""
 
 from __future__ import annotations
 
@@ -73,8 +73,3 @@ def raise_descriptor_limit() -> tuple[int, int] | None:
     except (OSError, ValueError):  # macOS reports a hard limit that it does not accept
         return None
     return soft, hard
-
-
-def console_encoding() -> str:
-    """What standard output is written in. To be asked before twistd replaces it."""
-    return getattr(sys.stdout, "encoding", None) or "utf-8"

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from netlab.events import describe
+from netlab.observers.recorder import Recorder
 from netlab.observers.stats import Stats
 from netlab.taps.machine import ipv4_addresses, raise_descriptor_limit
 
@@ -41,7 +42,7 @@ class Server(Service):
     command: its twistd command. about: what it is set to, for its first line. listeners: where each port is
     to be, and what opens it: returns the port or a Deferred of it. drain: called when the ports are closed,
     ends what is still there. stats, stats_interval: what to count with, and how often to say it, in seconds,
-    0 for never.
+    0 for never. recorder: what is to be closed when all is done.
     """
 
     _log = Logger()
@@ -55,6 +56,7 @@ class Server(Service):
         drain: Callable[[], Deferred[None]] = lambda: succeed(None),
         stats: Stats | None = None,
         stats_interval: float = 0.0,
+        recorder: Recorder | None = None,
     ) -> None:
         self.command = command
         self.ports: list[IListeningPort] = []
@@ -64,6 +66,7 @@ class Server(Service):
         self._drain = drain
         self._stats = stats
         self._stats_interval = stats_interval
+        self._recorder = recorder
         self._teller = LoopingCall(self._tell_stats)
         self._teller.clock = reactor
         self._listened = False
@@ -97,7 +100,12 @@ class Server(Service):
             self._teller.stop()
         closing = [maybeDeferred(port.stopListening) for port in self.ports]
         self.ports = []
-        return DeferredList(closing, consumeErrors=True).addCallback(lambda _: self._drain())
+        closed = DeferredList(closing, consumeErrors=True)
+        return closed.addCallback(lambda _: self._drain()).addCallback(self._drained)
+
+    def _drained(self, _: None) -> None:
+        if self._recorder is not None:
+            self._recorder.close()
 
     def _listening(self, port: IListeningPort) -> None:
         self.ports.append(port)

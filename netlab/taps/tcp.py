@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from netlab.observers.dialects import TEXT
 from netlab.protocols.tcp import TextServerFactory
 from netlab.taps.common import HandlerOptions, tcp_server
 from netlab.taps.server import Server
@@ -21,4 +22,4 @@ class Options(HandlerOptions):
 
 def makeService(options: Options, reactor: Any = None) -> Server:
     """The service of netlab-tcp."""
-    return tcp_server(options, TextServerFactory, reactor)
+    return tcp_server(options, TextServerFactory, TEXT, reactor)

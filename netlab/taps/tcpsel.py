@@ -12,8 +12,10 @@ from typing import Any, ClassVar
 from twisted.internet.interfaces import IReactorFDSet
 
 from netlab.events import Observer
+from netlab.observers.dialects import TEXT
 from netlab.observers.glances import Glances
 from netlab.observers.keys import Keys
+from netlab.observers.log import Log
 from netlab.protocols.tcp import TextServerFactory
 from netlab.taps.common import TCPOptions, tcp_server
 from netlab.taps.server import Server
@@ -47,8 +49,10 @@ def makeService(options: Options, reactor: Any = None) -> Server:
     """The service of netlab-tcpsel."""
     if reactor is None:
         from twisted.internet import reactor
-    options.selector, observers = _watch(reactor, Keys(options["quiet"], options["keys"], options.encoding))
-    return tcp_server(options, TextServerFactory, reactor, handler="reactor", first=observers)
+    options.selector, observers = _watch(
+        reactor, Keys(Log(options.encoding), options["quiet"], options["keys"])
+    )
+    return tcp_server(options, TextServerFactory, TEXT, reactor, handler="reactor", first=observers)
 
 
 def _watch(reactor: Any, keys: Keys) -> tuple[str, list[Observer]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from netlab.observers.dialects import FIXED
 from netlab.protocols.tcpv2 import FixedServerFactory
 from netlab.taps.common import EchoOptions, HandlerOptions, tcp_server
 from netlab.taps.server import Server
@@ -21,4 +22,4 @@ class Options(EchoOptions, HandlerOptions):
 
 def makeService(options: Options, reactor: Any = None) -> Server:
     """The service of netlab-tcpv2."""
-    return tcp_server(options, FixedServerFactory, reactor, echo=bool(options["echo"]))
+    return tcp_server(options, FixedServerFactory, FIXED, reactor, echo=bool(options["echo"]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from netlab.observers.dialects import variable_size
 from netlab.protocols.tcpv3 import VariableServerFactory
 from netlab.taps.common import EchoOptions, HandlerOptions, one_of, size_in_bytes, tcp_server
 from netlab.taps.server import Server
@@ -44,6 +45,7 @@ def makeService(options: Options, reactor: Any = None) -> Server:
     return tcp_server(
         options,
         VariableServerFactory,
+        variable_size(layout, options["max-size"]),
         reactor,
         echo=bool(options["echo"]),
         layout=layout,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from netlab.observers.dialects import DATAGRAM
 from netlab.protocols.udp import MAX_DATAGRAM, UDPServer
-from netlab.taps.common import EchoOptions, observe
+from netlab.taps.common import EchoOptions, watch
 from netlab.taps.server import Server
 
 
@@ -23,8 +24,8 @@ def makeService(options: Options, reactor: Any = None) -> Server:
     """The service of netlab-udp."""
     if reactor is None:
         from twisted.internet import reactor
-    observers, stats = observe(options)
-    protocol = UDPServer(options["echo"], observers)
+    observed = watch(options, DATAGRAM)
+    protocol = UDPServer(options["echo"], observed.observers)
 
     def listen() -> Any:
         return reactor.listenUDP(options["port"], protocol, options["interface"], MAX_DATAGRAM)
@@ -35,6 +36,7 @@ def makeService(options: Options, reactor: Any = None) -> Server:
         about,
         [(options.where, listen)],
         reactor,
-        stats=stats,
+        stats=observed.stats,
         stats_interval=options["stats"],
+        recorder=observed.recorder,
     )

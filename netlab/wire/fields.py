@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from netlab.wire.fixed import Frame as FixedFrame
 from netlab.wire.text import REPLY_PREFIX
@@ -42,14 +42,20 @@ def reply(data: bytes) -> list[Field]:
     return [("prefix", REPLY_PREFIX), ("text", data[len(REPLY_PREFIX) :])]
 
 
-def table(fields: Iterable[Field]) -> list[str]:
-    """Two lines: the names, and under each the bytes of its field in hex."""
-    names, bytes_ = [], []
+def table(fields: Iterable[Field], cuts: Collection[int] = ()) -> list[str]:
+    """Two lines: the names, and under each the bytes of its field in hex.
+
+    cuts: a bar stands in front of these bytes, which are counted from 0 over all fields.
+    """
+    names, bytes_, at = [], [], 0
     for name, data in fields:
-        shown = data[:SHOWN].hex(" ") or "(no bytes)"
+        # Each byte brings what stands in front of it.
+        shown = "".join(f"{'|' if at + i in cuts else ' '}{byte:02x}" for i, byte in enumerate(data[:SHOWN]))
+        shown = shown or " (no bytes)"
         if len(data) > SHOWN:
             shown += f" ... {len(data) - SHOWN:,} more"
-        width = max(len(name), len(shown))
-        names.append(name.ljust(width))
+        width = max(len(name) + 1, len(shown))
+        names.append(f" {name}".ljust(width))
         bytes_.append(shown.ljust(width))
-    return ["  ".join(names).rstrip(), "  ".join(bytes_).rstrip()]
+        at += len(data)
+    return [" ".join(line).rstrip()[1:] for line in (names, bytes_)]

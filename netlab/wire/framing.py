@@ -111,6 +111,9 @@ class StreamCutter(Protocol[F]):
     @property
     def pending(self) -> bool: ...
 
+    @property
+    def needed(self) -> int: ...
+
     def feed(self, data: bytes) -> list[Item[F]]: ...
 
     def finish(self) -> list[Item[F]]: ...
@@ -139,6 +142,11 @@ class Cutter(Generic[F]):
     def pending(self) -> bool:
         """Has a frame begun that has not ended?"""
         return bool(self._held)
+
+    @property
+    def needed(self) -> int:
+        """How many bytes from `offset` on must be there before anything new can be said; 1 at least."""
+        return self._need
 
     def feed(self, data: bytes) -> list[Item[F]]:
         """Take the next bytes of the stream; return what has become whole with them, in order."""

@@ -127,6 +127,7 @@ class Cutter:
     """
 
     pending = False
+    needed = 1
     violation = None
 
     def __init__(self) -> None:

@@ -17,7 +17,8 @@ from zope.interface import alsoProvides
 from netlab.events import ChunkReceived, ChunkSent, Closed, Observers, Opened, Outcome, Peer, PeerHalfClosed
 from netlab.observers.glances import AGAIN, Glances
 from netlab.observers.keys import Keys
-from tests.observers.test_observers import Log
+from netlab.observers.log import Log
+from tests.observers.test_observers import Logged
 
 BOTH = EVENT_READ | EVENT_WRITE
 A_KEY = "key fd=9, client 192.0.2.7:50001"
@@ -69,13 +70,13 @@ def key(descriptor: Any, events: int = EVENT_READ) -> SelectorKey:
 
 class KeysTestCase(SynchronousTestCase):
     def setUp(self) -> None:
-        self.log = Log()
+        self.log = Logged()
         globalLogPublisher.addObserver(self.log)
         self.addCleanup(globalLogPublisher.removeObserver, self.log)
         self.start()
 
-    def start(self, **options: Any) -> None:
-        self.keys = Keys(**options)
+    def start(self, encoding: str = "utf-8", **options: Any) -> None:
+        self.keys = Keys(Log(encoding), **options)
         self.observers = Observers([self.keys])
         self.port, self.connection = Port(), Connection()
         self.peer = Peer("tcp", "192.0.2.7:50001", "MainThread")

@@ -21,6 +21,7 @@ from netlab.events import (
     Violated,
 )
 from netlab.observers.lines import Lines
+from netlab.observers.log import Log
 from netlab.observers.stats import Stats
 from netlab.wire import fixed, text, variable
 from netlab.wire.framing import Remark, Run
@@ -36,7 +37,7 @@ def frames(*orders: int) -> Run[fixed.Frame]:
 
 
 @implementer(ILogObserver)
-class Log:
+class Logged:
     """What is logged."""
 
     def __init__(self) -> None:
@@ -48,12 +49,12 @@ class Log:
 
 class LinesTestCase(SynchronousTestCase):
     def setUp(self) -> None:
-        self.log = Log()
+        self.log = Logged()
         globalLogPublisher.addObserver(self.log)
         self.addCleanup(globalLogPublisher.removeObserver, self.log)
 
     def says(self, event: object, *lines: str, quiet: bool = False, encoding: str = "utf-8") -> None:
-        listener = Lines(quiet, encoding).listens().get(type(event))
+        listener = Lines(Log(encoding), quiet).listens().get(type(event))
         if listener is not None:
             listener(event)
         self.assertEqual(self.log.lines, [f"[tcp 192.0.2.1:50001 client-3] {line}" for line in lines])
@@ -117,15 +118,15 @@ class LinesTestCase(SynchronousTestCase):
 
     def test_every_outcome_has_its_words(self) -> None:
         for outcome in Outcome:
-            Lines().finished(Finished(PEER, outcome, 0, 0))
+            Lines(Log()).finished(Finished(PEER, outcome, 0, 0))
         self.assertEqual(len(self.log.lines), len(Outcome))
 
 
 class DatagramLines(LinesTestCase):
     def test_name_the_sender(self) -> None:
         peer = Peer("udp", "192.0.2.1:50001", "MainThread")
-        Lines().run_handled(RunHandled(peer, text.datagram(b"hello")))
-        Lines().unanswered(Unanswered(peer, "why"))
+        Lines(Log()).run_handled(RunHandled(peer, text.datagram(b"hello")))
+        Lines(Log()).unanswered(Unanswered(peer, "why"))
         self.assertEqual(
             self.log.lines,
             [

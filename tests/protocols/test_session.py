@@ -382,12 +382,13 @@ class Factories(SessionTestCase):
     def test_let_in_no_more_than_they_may(self) -> None:
         factory = self.factory(max_clients=1)
         self.connect(factory)
-        refused = factory.buildProtocol(IPv4Address("TCP", "192.0.2.1", 50002))
+        there = IPv4Address("TCP", "192.0.2.1", 50002)
+        refused = factory.buildProtocol(there)
         self.assertIsInstance(refused, Refused)
-        self.assertEqual(self.told.events[-1].peer.address, "192.0.2.1:50002")
-        transport = StringTransport()
+        transport = StringTransport(peerAddress=there)
         refused.makeConnection(transport)
         self.assertTrue(transport.disconnecting)
+        self.assertEqual(self.told.events[-1].peer.address, "192.0.2.1:50002")
 
     def test_let_in_nobody_for_whom_there_is_no_thread(self) -> None:
         factory = self.factory()
@@ -396,7 +397,9 @@ class Factories(SessionTestCase):
             raise RuntimeError("can't start new thread")
 
         factory.make_handler = make_handler
-        self.assertIsInstance(factory.buildProtocol(None), Refused)
+        refused = factory.buildProtocol(None)
+        self.assertIsInstance(refused, Refused)
+        refused.makeConnection(StringTransport())
         self.assertEqual(self.told.events[-1].why, "can't start new thread")
 
     def test_zero_is_any_number(self) -> None:

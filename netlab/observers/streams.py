@@ -1,0 +1,139 @@
+"""Follows a conversation: which messages begin and end in which recv(), and what is left over in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from netlab.observers.dialects import Dialect
+from netlab.wire.fields import Field
+from netlab.wire.framing import Item, Run
+from netlab.wire.violations import Violation
+
+REMEMBERED = 64
+"""Of a message that comes in many pieces, so many of their bounds are known: it may come a byte at a time."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A message that has become whole."""
+
+    start: int
+    """Where it begins in the stream, in bytes from 0."""
+    data: bytes
+    """Its bytes."""
+    line: str
+    """What is printed of it, escaped."""
+    fields: list[Field]
+    """Its bytes under the names of their fields."""
+    first: int
+    """The number of the chunk in which it began."""
+    cuts: tuple[int, ...]
+    """Where, in its bytes, one chunk ended and the next began: the first of these."""
+
+    @property
+    def end(self) -> int:
+        """Where the next one begins."""
+        return self.start + len(self.data)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """What one recv() returned, or one write() sent, and what stands in it."""
+
+    number: int
+    """From 1, for each direction."""
+    start: int
+    """Where it begins in the stream, in bytes from 0."""
+    data: bytes
+    found: list[Found]
+    """The messages that have become whole with it."""
+    violation: Violation | None
+    """What was found in it that is no message: the last that is understood of the stream (S5)."""
+    broken: bool
+    """Was there a violation, in this chunk or before?"""
+    rest: int
+    """Bytes of a message that has begun and not ended, from this chunk and those before."""
+    missing: int
+    """How many more it needs at least, 0 without such a message."""
+
+    @property
+    def end(self) -> int:
+        """Where the next one begins."""
+        return self.start + len(self.data)
+
+
+class Stream:
+    """One direction. dialect: of its messages. answers: is it what the server sends?"""
+
+    def __init__(self, dialect: Dialect, answers: bool, layout: Any = None) -> None:
+        self.cutter: Any = dialect.make_cutter(layout)
+        self._dialect = dialect
+        self._answers = answers
+        self._length = 0
+        self._chunks = 0
+        self._at = 0  # where the next message begins
+        self._first = 1  # in which chunk
+        self._cuts: list[int] = []
+
+    def feed(self, data: bytes) -> Chunk:
+        """Take the next chunk."""
+        self._chunks += 1
+        start = self._length
+        if start > self._at and len(self._cuts) < REMEMBERED:
+            self._cuts.append(start)
+        self._length += len(data)
+        items = self.cutter.feed(data)
+        return self._chunk(start, data, items)
+
+    def finish(self) -> Chunk:
+        """The FIN: some messages become whole, and some violations certain, only with it."""
+        return self._chunk(self._length, b"", self.cutter.finish())
+
+    def _chunk(self, start: int, data: bytes, items: list[Item[Any]]) -> Chunk:
+        found: list[Found] = []
+        violation = None
+        for item in items:
+            if isinstance(item, Run):
+                found += (self._found(piece) for piece in item.split())
+            elif isinstance(item, Violation):
+                violation = item
+        broken = self.cutter.violation is not None
+        rest = self._length - self._at if self.cutter.pending and not broken else 0
+        missing = self.cutter.needed - (self._length - self.cutter.offset) if rest else 0
+        return Chunk(self._chunks, start, data, found, violation, broken, rest, missing)
+
+    def _found(self, piece: Run[Any]) -> Found:
+        start, (message,) = self._at, piece
+        end = self._at = start + len(piece.data)
+        cuts = tuple(cut - start for cut in self._cuts if start < cut < end)
+        fields = self._dialect.fields(message, self.cutter, self._answers)
+        found = Found(start, piece.data, str(message), fields, self._first, cuts)
+        # The next one begins in this chunk, or, where nothing is left of it, in the next one.
+        self._first = self._chunks + (end == self._length)
+        self._cuts = [cut for cut in self._cuts if cut > end]
+        return found
+
+
+@dataclass
+class Streams:
+    """Both directions of a conversation, as one side sees them."""
+
+    dialect: Dialect
+    is_server: bool
+    received: Stream = field(init=False)
+    sent: Stream | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.received = Stream(self.dialect, answers=not self.is_server)
+
+    def receive(self, data: bytes) -> Chunk:
+        """What one recv() returned."""
+        return self.received.feed(data)
+
+    def send(self, data: bytes) -> Chunk:
+        """What one write() sends."""
+        if self.sent is None:  # not before: an echo has the layout that was found in what it echoes (V8)
+            layout = getattr(self.received.cutter, "layout", None)
+            self.sent = Stream(self.dialect, self.is_server, layout)
+        return self.sent.feed(data)
