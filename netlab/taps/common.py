@@ -4,32 +4,17 @@ from __future__ import annotations
 
 import math
 import sys
-import threading
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from twisted.internet.abstract import isIPAddress, isIPv6Address
-from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint, serverFromString
+from twisted.internet.endpoints import serverFromString
 from twisted.python import usage
 
 import twisted
 from netlab import PORT, __version__
-from netlab.events import Observer, Observers, Peer, address_text
-from netlab.observers.dialects import Dialect
-from netlab.observers.lines import Lines
-from netlab.observers.log import Log
-from netlab.observers.recorder import CannotRecord, Recorder
-from netlab.observers.stats import Stats
-from netlab.observers.trace import Trace, may_colour
-from netlab.protocols.factory import ServerFactory
+from netlab.events import address_text
 from netlab.protocols.session import Limits
-from netlab.taps.server import CannotServe, Server
-
-BACKLOG = 511
-"""Connections that may wait to be accepted: a whole class that connects at once. nginx's and Redis's default;
-Twisted's is 50.
-"""
 
 _LIMITS = Limits()
 
@@ -304,98 +289,3 @@ class HandlerOptions(TCPOptions):
     def about(self) -> list[str]:
         handler = {"threads": "a thread for each client", "reactor": "one thread for all clients"}
         return [handler[self["handler"]], *super().about()]
-
-
-class Watch(NamedTuple):
-    """Who is told what happens, and who of them the service must know."""
-
-    observers: Observers
-    stats: Stats | None
-    recorder: Recorder | None
-
-
-def watch(options: CommonOptions, dialect: Dialect, first: Sequence[Observer] = ()) -> Watch:
-    """Who listens, as the options want it. dialect: what is spoken. first: who else does, and is told before
-    them. Raises CannotServe where there is no file to record in.
-    """
-    recorder = _recorder(options, dialect) if options["record"] is not None else None
-    log = Log(options.encoding)
-    listening: list[Observer] = [*first]
-    if recorder is not None:
-        listening.append(recorder)
-    if options["trace"]:
-
-        def write(peer: Peer, line: str) -> None:
-            log.line(f"trace {peer.transport} {peer.address}", line)
-
-        listening.append(Trace(dialect, True, write, may_colour(options.console)))
-    listening.append(Lines(log, options["quiet"]))
-    stats = Stats() if options["stats"] else None
-    if stats is not None:
-        listening.append(stats)
-    return Watch(Observers(listening), stats, recorder)
-
-
-def _recorder(options: CommonOptions, dialect: Dialect) -> Recorder:
-    log = Log(options.encoding)
-    try:
-        return Recorder(options["record"], options.command, dialect, True, partial(log.line, "record"))
-    except CannotRecord as error:
-        raise CannotServe(f"{options.command}: {error}") from None
-
-
-def tcp_server(
-    options: TCPOptions,
-    make_factory: Callable[..., ServerFactory[Any]],
-    dialect: Dialect,
-    reactor: Any = None,
-    handler: str | None = None,
-    first: Sequence[Observer] = (),
-    **settings: Any,
-) -> Server:
-    """The service of a TCP command.
-
-    make_factory: the variant's server factory, called with what all have and with `settings`. dialect: what
-    it speaks. handler: who runs the messages, if it is no option of the command. first: observers of this
-    command's own.
-    """
-    if reactor is None:
-        from twisted.internet import reactor
-    observed = watch(options, dialect, first)
-    stopping = threading.Event()
-    factory = make_factory(
-        _handlers(handler or options["handler"], options["delay"], reactor, stopping),
-        reactor,
-        options.limits,
-        observed.observers,
-        **settings,
-    )
-    return Server(
-        options.command,
-        "; ".join(options.about()),
-        [(name, partial(endpoint.listen, factory)) for name, endpoint in _endpoints(options, reactor)],
-        reactor,
-        factory.drain,
-        observed.stats,
-        options["stats"],
-        observed.recorder,
-    )
-
-
-def _handlers(kind: str, delay: float, reactor: Any, stopping: threading.Event) -> Callable[[Any], Any]:
-    if kind == "threads":
-        from netlab.handlers.threads import ThreadHandler
-
-        return lambda session: ThreadHandler(session, session.number, reactor, delay)
-    from netlab.handlers.reactor import ReactorHandler, wake_on_signals
-
-    if delay:
-        reactor.callWhenRunning(wake_on_signals, stopping)
-    return lambda session: ReactorHandler(session, reactor, delay, stopping)
-
-
-def _endpoints(options: TCPOptions, reactor: Any) -> list[tuple[str, Any]]:
-    if options.endpoints:
-        return [(endpoint, serverFromString(reactor, endpoint)) for endpoint in options.endpoints]
-    kind = TCP6ServerEndpoint if ":" in options["interface"] else TCP4ServerEndpoint
-    return [(options.where, kind(reactor, options["port"], BACKLOG, options["interface"]))]

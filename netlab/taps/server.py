@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred, succeed
@@ -15,9 +15,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from netlab.events import describe
-from netlab.observers.recorder import Recorder
 from netlab.observers.stats import Stats
 from netlab.taps.machine import ipv4_addresses, raise_descriptor_limit
+
+if TYPE_CHECKING:
+    from netlab.observers.recorder import Recorder
 
 _ADVICE = {
     errno.EADDRINUSE: "another program has this port: end it, or choose another one with --port",

@@ -6,7 +6,8 @@ from typing import Any
 
 from netlab.observers.dialects import TEXT
 from netlab.protocols.tcp import TextServerFactory
-from netlab.taps.common import HandlerOptions, tcp_server
+from netlab.taps.build import tcp_server
+from netlab.taps.common import HandlerOptions
 from netlab.taps.server import Server
 
 

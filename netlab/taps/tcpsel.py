@@ -17,7 +17,8 @@ from netlab.observers.glances import Glances
 from netlab.observers.keys import Keys
 from netlab.observers.log import Log
 from netlab.protocols.tcp import TextServerFactory
-from netlab.taps.common import TCPOptions, tcp_server
+from netlab.taps.build import tcp_server
+from netlab.taps.common import TCPOptions
 from netlab.taps.server import Server
 
 

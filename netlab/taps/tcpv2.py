@@ -6,7 +6,8 @@ from typing import Any
 
 from netlab.observers.dialects import FIXED
 from netlab.protocols.tcpv2 import FixedServerFactory
-from netlab.taps.common import EchoOptions, HandlerOptions, tcp_server
+from netlab.taps.build import tcp_server
+from netlab.taps.common import EchoOptions, HandlerOptions
 from netlab.taps.server import Server
 
 

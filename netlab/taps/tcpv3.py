@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from netlab.observers.dialects import variable_size
 from netlab.protocols.tcpv3 import VariableServerFactory
-from netlab.taps.common import EchoOptions, HandlerOptions, one_of, size_in_bytes, tcp_server
+from netlab.taps.build import tcp_server
+from netlab.taps.common import EchoOptions, HandlerOptions, one_of, size_in_bytes
 from netlab.taps.server import Server
 from netlab.wire.variable import MAX_SIZE, Layout
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from netlab.observers.dialects import DATAGRAM
 from netlab.protocols.udp import MAX_DATAGRAM, UDPServer
-from netlab.taps.common import EchoOptions, watch
+from netlab.taps.build import watch
+from netlab.taps.common import EchoOptions
 from netlab.taps.server import Server
 
 
