@@ -31,13 +31,15 @@ _ACK_EVERY = 1 << 16
 
 class Network:
     """Two addresses that send packets to each other. Both are IPv4, or both IPv6; an IPv4 address that is
-    written as an IPv6 one (::ffff:192.0.2.1) is IPv4.
+    written as an IPv6 one (::ffff:192.0.2.1) is IPv4. Raises ValueError where that is not so.
     """
 
     def __init__(self, one: str, other: str) -> None:
         both = [ip_address(each.partition("%")[0]) for each in (one, other)]
         mapped = [each.ipv4_mapped if isinstance(each, IPv6Address) else each for each in both]
         self._one, self._other = (each.packed for each in (mapped if all(mapped) else both) if each)
+        if len(self._one) != len(self._other):
+            raise ValueError(f"{one} and {other} are not of one kind")
         self.is_ipv6 = len(self._one) > 4
 
     def packet(self, forth: bool, protocol: int, segment: bytes, checksum_at: int) -> bytes:
@@ -73,11 +75,14 @@ class Conversation:
     """A TCP connection, rebuilt: each method returns the packets that do it.
 
     client, server: who connects, and to whom. number: of this conversation, from 0; no two have the same
-    initial sequence numbers.
+    initial sequence numbers. Raises ValueError for what is no address or no port.
     """
 
     def __init__(self, client: Address, server: Address, number: int = 0) -> None:
         self._network = Network(client[0], server[0])
+        for _, port in (client, server):
+            if not 0 <= port <= 0xFFFF:
+                raise ValueError(f"{port} is no port")
         self._ports = {True: (client[1], server[1]), False: (server[1], client[1])}
         first = (number + 1) * 1_000_000  # round numbers, which show that they are made up
         self._next = {True: first & 0xFFFFFFFF, False: (first + 500_000) & 0xFFFFFFFF}

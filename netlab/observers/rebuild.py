@@ -20,6 +20,7 @@ from netlab.events import (
     Place,
     TurnedAway,
 )
+from netlab.observers import streams
 from netlab.observers.dialects import Dialect
 from netlab.observers.packets import Conversation, datagram
 from netlab.observers.streams import Chunk, Streams
@@ -133,10 +134,9 @@ class Rebuild:
         if peer.local is None or peer.remote is None:
             return
         local, remote = _reached(peer.local, peer.remote), peer.remote
-        chunk = Streams(self._dialect, self._is_server).receive(data)
         what = f"{'recv' if received else 'send'}() {self._datagrams[received]}"
         packet = datagram(remote, local, data) if received else datagram(local, remote, data)
-        yield packet, self._comment(what, chunk, peer)
+        yield packet, self._comment(what, streams.datagram(self._dialect, data), peer)
 
     def _ended(self, peer: Peer, ours: bool, comment: str) -> Iterator[Packet]:
         connection = self._connections[peer]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -116,7 +117,7 @@ class Recorder:
             self._changed.notify()
         if self._thread is None:
             os.close(self._file)
-        else:
+        elif not self._ended:
             self._thread.join(LAST_WORDS)
         with self._changed:
             if self._thread is not None and self._thread.is_alive():
@@ -137,7 +138,9 @@ class Recorder:
                 self._count += len(packets)
         except OSError as error:
             if self._is_regular:
-                os.ftruncate(self._file, self._written)  # a packet that is not whole would be a complaint
+                with contextlib.suppress(OSError):  # where the disk itself is gone
+                    # A packet that is not whole would be a complaint.
+                    os.ftruncate(self._file, self._written)
             gone = error.errno in (errno.EPIPE, errno.EINVAL)  # EINVAL: on Windows
             why = "nobody reads it any more" if gone and not self._is_regular else error.strerror
             self._give_up(str(why))

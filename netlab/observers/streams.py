@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from netlab.observers.dialects import Dialect
+from netlab.wire import text
 from netlab.wire.fields import Field
 from netlab.wire.framing import Item, Run
 from netlab.wire.violations import Violation
@@ -28,6 +29,8 @@ class Found:
     """Its bytes under the names of their fields."""
     first: int
     """The number of the chunk in which it began."""
+    last: int
+    """The number of the chunk in which it ended: of a variable layout, this may be found out later (V7)."""
     cuts: tuple[int, ...]
     """Where, in its bytes, one chunk ended and the next began: the first of these."""
 
@@ -61,6 +64,13 @@ class Chunk:
     def end(self) -> int:
         """Where the next one begins."""
         return self.start + len(self.data)
+
+
+def datagram(dialect: Dialect, data: bytes) -> Chunk:
+    """A datagram is one message, whole, always: nothing goes before it, and nothing is left over (U1)."""
+    (message,) = text.datagram(data)
+    fields = dialect.fields(message, text.Cutter(), False)
+    return Chunk(1, 0, data, [Found(0, data, str(message), fields, 1, 1, ())], None, False, 0, 0)
 
 
 class Stream:
@@ -108,10 +118,15 @@ class Stream:
         end = self._at = start + len(piece.data)
         cuts = tuple(cut - start for cut in self._cuts if start < cut < end)
         fields = self._dialect.fields(message, self.cutter, self._answers)
-        found = Found(start, piece.data, str(message), fields, self._first, cuts)
-        # The next one begins in this chunk, or, where nothing is left of it, in the next one.
-        self._first = self._chunks + (end == self._length)
-        self._cuts = [cut for cut in self._cuts if cut > end]
+        passed = sum(cut <= end for cut in self._cuts)
+        is_late = self._cuts[-1:] >= [end]  # it ended in an earlier chunk than this one
+        last = self._first + len(cuts) if is_late else self._chunks
+        found = Found(start, piece.data, str(message), fields, self._first, last, cuts)
+        # The next one begins in this chunk, or, where nothing is left of it, in the next one; or, where this
+        # one was late, in an earlier one, too.
+        is_behind = passed == len(self._cuts)
+        self._first = self._chunks + (end == self._length) if is_behind else self._first + passed
+        self._cuts = self._cuts[passed:]
         return found
 
 

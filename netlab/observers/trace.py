@@ -9,7 +9,7 @@ from typing import TextIO
 
 from netlab.events import ChunkReceived, ChunkSent, Closed, Listener, Opened, Peer, PeerHalfClosed
 from netlab.observers.dialects import TEXT, Dialect
-from netlab.observers.streams import Chunk, Found, Streams
+from netlab.observers.streams import Chunk, Found, Streams, datagram
 from netlab.wire.fields import table
 from netlab.wire.text import complete_length
 
@@ -85,13 +85,10 @@ class Trace:
         self._body(event.peer, chunk)
 
     def _datagram(self, what: str, peer: Peer, data: bytes) -> None:
-        """A datagram is whole, always: nothing goes before it, and nothing is left over."""
         self._datagrams[what] += 1
         start = f"{what}() {self._datagrams[what]}{' returned' if what == 'recv' else ':'}"
-        streams = Streams(self._dialect, self._is_server)
-        chunk = streams.receive(data)
         self._head(peer, f"{start} a datagram of {_bytes(len(data))}")
-        self._body(peer, chunk)
+        self._body(peer, datagram(self._dialect, data))
 
     def _draw(self, peer: Peer, what: str, where: str, chunk: Chunk) -> None:
         length = len(chunk.data)
@@ -137,9 +134,9 @@ class Trace:
             yield f"{_UNDER}... {len(data) - len(shown):,} more{f' {self._mark(end)}' if end else ''}"
 
     def _found(self, found: Found, chunk: Chunk) -> Iterator[str]:
-        pieces = f", from recv() {found.first} to {chunk.number}" if found.cuts else ""
-        if found.cuts and chunk.number - found.first == 1:
-            pieces = f", from recv() {found.first} and {chunk.number}"
+        pieces = f", from recv() {found.first} to {found.last}" if found.cuts else ""
+        if found.cuts and found.last - found.first == 1:
+            pieces = f", from recv() {found.first} and {found.last}"
         line = found.line if len(found.line) <= MAX_LINE else f"{found.line[:MAX_LINE]}..."
         yield f"{_UNDER}{self._dialect.unit} of {_bytes(len(found.data))}{pieces}: {line}"
         if len(found.fields) > 1:
