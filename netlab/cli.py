@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from netlab import __version__
-from netlab.clients import arguments
+from netlab.clients import arguments as clients
+from netlab.wireshark import arguments as wireshark
 
 DESCRIPTION = """The clients of the socket laboratory. Start a server in one terminal:
 
@@ -35,7 +36,8 @@ def parser() -> argparse.ArgumentParser:
     )
     whole.add_argument("--version", action="version", version=f"netlab {__version__}")
     commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    arguments.add(commands)
+    clients.add(commands)
+    wireshark.add(commands)
     completion = commands.add_parser(
         "completion",
         help="print a script that completes these commands in your shell",

@@ -16,7 +16,7 @@ PACKAGE = ROOT / "netlab"
 
 MAY_IMPORT = {
     "__main__": {"cli"},
-    "cli": {"clients"},
+    "cli": {"clients", "wireshark"},
     "clients": {"wire", "events", "protocols", "observers"},
     "wire": set[str](),
     "events": {"wire"},
@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "handlers": {"wire"},
     "observers": {"wire", "events"},
     "reactors": set[str](),
+    "wireshark": set[str](),
     "taps": {"wire", "events", "protocols", "handlers", "observers", "reactors"},
 }
 """Which rooms a room may import, itself always: the one place where this is written down for machines."""

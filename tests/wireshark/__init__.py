@@ -1,0 +1,1 @@
+"""What Wireshark makes of our bytes: every test here runs the real tshark, and is skipped without one."""
