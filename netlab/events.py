@@ -1,10 +1,10 @@
 """What can be observed of a server or a client, and how observers are told.
 
-Two kinds of event, because they are born in two places. *Wire events* (Opened, ChunkReceived, ChunkSent,
-HalfClosed, PeerHalfClosed, Closed) are told on the reactor's thread, in the order in which things happen on
-the wire; a client tells no others. *Road events* (RunHandled, Remarked, Violated, Finished) are told where
-the handler of a server's client runs, in the order of that client's stream: the current thread is the answer
-to "which thread?". Where nobody listens, no event is made.
+Two kinds of event, because they are born in two places. *Wire events* (Opened, TurnedAway, ChunkReceived,
+ChunkSent, Expired, Discarding, HalfClosed, PeerHalfClosed, Closed) are told on the reactor's thread, in the
+order in which things happen on the wire; a client tells no others. *Road events* (RunHandled, Remarked,
+Violated, Finished) are told where the handler of a server's client runs, in the order of that client's
+stream: the current thread is the answer to "which thread?". Where nobody listens, no event is made.
 """
 
 from __future__ import annotations
@@ -123,6 +123,18 @@ class ChunkSent(NamedTuple):
 
     peer: Peer
     data: bytes
+
+
+class Expired(NamedTuple):
+    """The time of the frame that the peer has begun is up (docs/protocol.md, R5)."""
+
+    peer: Peer
+
+
+class Discarding(NamedTuple):
+    """What the peer sends from now on is read and thrown away (S5, C4)."""
+
+    peer: Peer
 
 
 class HalfClosed(NamedTuple):

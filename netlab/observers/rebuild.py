@@ -5,13 +5,15 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from netlab.events import (
     ChunkReceived,
     ChunkSent,
     Closed,
+    Discarding,
+    Expired,
     HalfClosed,
     Opened,
     Outcome,
@@ -46,6 +48,8 @@ class _Connection:
 
     packets: Conversation
     streams: Streams
+    remarks: list[str] = field(default_factory=list)
+    """What is to be said with the next packet that this side sends."""
 
 
 class Rebuild:
@@ -70,8 +74,14 @@ class Rebuild:
             received = isinstance(event, ChunkReceived)
             carried = self._carried if event.peer in self._connections else self._datagram
             yield from carried(event.peer, event.data, received)
+        elif isinstance(event, Expired):
+            connection = self._connections[event.peer]
+            connection.remarks += self._found(connection.streams.received.expire())
+        elif isinstance(event, Discarding):
+            self._connections[event.peer].streams.received.discard()
         elif isinstance(event, HalfClosed):
-            yield from self._ended(event.peer, True, "this side sends no more")
+            what = ["this side sends no more", *self._connections[event.peer].remarks]
+            yield from self._ended(event.peer, True, "; ".join(what))
         elif isinstance(event, PeerHalfClosed):
             chunk = self._connections[event.peer].streams.received.finish()
             what = ["recv() returned 0 bytes: the end of the stream", *self._found(chunk)]
@@ -99,11 +109,10 @@ class Rebuild:
     def _conversation(self, peer: Peer) -> tuple[Conversation, str]:
         """The connection that leads to a peer, and what must be said of it."""
         self._count += 1
-        remark = ""
         try:
             if peer.local is None or peer.remote is None:
                 raise ValueError("a Unix socket has no address")
-            return self._between(peer.local, peer.remote), remark
+            return self._between(peer.local, peer.remote), ""
         except ValueError as error:  # or a proxy's header has named one that is none
             local, (host, port) = MADE_UP
             remote = host, port + self._count % (0x10000 - port)

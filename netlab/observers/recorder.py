@@ -18,6 +18,8 @@ from netlab.events import (
     ChunkReceived,
     ChunkSent,
     Closed,
+    Discarding,
+    Expired,
     HalfClosed,
     Listener,
     Opened,
@@ -37,7 +39,17 @@ AN_EVENT = 512
 LAST_WORDS = 5.0
 """Seconds, at the end, in which what waits is still written."""
 
-EVENTS = (Opened, TurnedAway, ChunkReceived, ChunkSent, HalfClosed, PeerHalfClosed, Closed)
+EVENTS = (
+    Opened,
+    TurnedAway,
+    ChunkReceived,
+    ChunkSent,
+    Expired,
+    Discarding,
+    HalfClosed,
+    PeerHalfClosed,
+    Closed,
+)
 
 STANDARD_OUTPUT = "-"
 

@@ -54,7 +54,7 @@ class Chunk:
     violation: Violation | None
     """What was found in it that is no message: the last that is understood of the stream (S5)."""
     broken: bool
-    """Was there a violation, in this chunk or before?"""
+    """Is nothing more understood, since a violation in this chunk or before, or since this side stops?"""
     rest: int
     """Bytes of a message that has begun and not ended, from this chunk and those before."""
     missing: int
@@ -85,6 +85,7 @@ class Stream:
         self._at = 0  # where the next message begins
         self._first = 1  # in which chunk
         self._cuts: list[int] = []
+        self._discarding = False
 
     def feed(self, data: bytes) -> Chunk:
         """Take the next chunk."""
@@ -93,12 +94,20 @@ class Stream:
         if start > self._at and len(self._cuts) < REMEMBERED:
             self._cuts.append(start)
         self._length += len(data)
-        items = self.cutter.feed(data)
+        items = [] if self._discarding else self.cutter.feed(data)
         return self._chunk(start, data, items)
 
     def finish(self) -> Chunk:
         """The FIN: some messages become whole, and some violations certain, only with it."""
-        return self._chunk(self._length, b"", self.cutter.finish())
+        return self._chunk(self._length, b"", [] if self._discarding else self.cutter.finish())
+
+    def expire(self) -> Chunk:
+        """The time of the message that has begun is up."""
+        return self._chunk(self._length, b"", self.cutter.expire())
+
+    def discard(self) -> None:
+        """From now on nothing more is understood."""
+        self._discarding = True
 
     def _chunk(self, start: int, data: bytes, items: list[Item[Any]]) -> Chunk:
         found: list[Found] = []
@@ -108,7 +117,7 @@ class Stream:
                 found += (self._found(piece) for piece in item.split())
             elif isinstance(item, Violation):
                 violation = item
-        broken = self.cutter.violation is not None
+        broken = self._discarding or self.cutter.violation is not None
         rest = self._length - self._at if self.cutter.pending and not broken else 0
         missing = self.cutter.needed - (self._length - self.cutter.offset) if rest else 0
         return Chunk(self._chunks, start, data, found, violation, broken, rest, missing)

@@ -7,7 +7,17 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import TextIO
 
-from netlab.events import ChunkReceived, ChunkSent, Closed, Listener, Opened, Peer, PeerHalfClosed
+from netlab.events import (
+    ChunkReceived,
+    ChunkSent,
+    Closed,
+    Discarding,
+    Expired,
+    Listener,
+    Opened,
+    Peer,
+    PeerHalfClosed,
+)
 from netlab.observers.dialects import TEXT, Dialect
 from netlab.observers.streams import Chunk, Found, Streams, datagram
 from netlab.wire.fields import table
@@ -53,6 +63,8 @@ class Trace:
             Opened: self.opened,
             ChunkReceived: self.chunk_received,
             ChunkSent: self.chunk_sent,
+            Expired: self.expired,
+            Discarding: self.discarding,
             PeerHalfClosed: self.peer_half_closed,
             Closed: self.closed,
         }
@@ -78,6 +90,13 @@ class Trace:
             return
         chunk = streams.send(event.data)
         self._draw(event.peer, f"send() {chunk.number}:", "what is sent", chunk)
+
+    def expired(self, event: Expired) -> None:
+        self._head(event.peer, f"the time of the {self._dialect.unit} that has begun is up")
+        self._body(event.peer, self._streams[event.peer].received.expire())
+
+    def discarding(self, event: Discarding) -> None:
+        self._streams[event.peer].received.discard()
 
     def peer_half_closed(self, event: PeerHalfClosed) -> None:
         chunk = self._streams[event.peer].received.finish()
@@ -150,9 +169,8 @@ class Trace:
 
     def _left_over(self, chunk: Chunk) -> str:
         left = f"left over for the next recv(): {_bytes(chunk.rest)} of a {self._dialect.unit}"
-        if chunk.rest < self._dialect.header:
-            return f"{left}; its header needs {chunk.missing:,} more, and says how long it is"
-        return f"{left}; {chunk.missing:,} more make it whole"
+        what = "its header" if chunk.rest < self._dialect.header else "it"
+        return f"{left}; {chunk.missing:,} more make {what} whole"
 
     def _broken(self, at: int, rest: bytes, chunk: Chunk) -> Iterator[str]:
         if rest:
@@ -161,7 +179,7 @@ class Trace:
             what = f"no {self._dialect.unit}: {chunk.violation.reason}: {chunk.violation.detail}"
             yield f"{_UNDER}{self._paint(_WRONG, what)}"
         elif rest:
-            yield f"{_UNDER}discarded: after a violation nothing more is understood"
+            yield f"{_UNDER}discarded: nothing more is understood of this stream"
 
     def _mark(self, mark: str) -> str:
         return self._paint(_MARK, mark)

@@ -352,6 +352,8 @@ class Session(FrameReceiver[F], Generic[F]):
 
     def _discard(self) -> None:
         """Read on, so that the peer gets rid of its input, and throw it away."""
+        if not self._discarding:
+            self._tell(events.Discarding, self.peer)
         self._discarding = True
         self._resume_reading()
 
@@ -430,6 +432,7 @@ class Session(FrameReceiver[F], Generic[F]):
         elif not self._opened and self._frame.over(True, limits.frame_timeout, now):
             self.abort(Outcome.IDLE)  # a proxy that never said for whom it speaks
         elif self._opened and self._frame.over(reading and self.cutter.pending, limits.frame_timeout, now):
+            self._tell(events.Expired, self.peer)
             self.itemsReceived(self.cutter.expire())
         elif self._idle.over(silent, limits.idle_timeout, now):
             self._outcome = Outcome.IDLE

@@ -10,6 +10,8 @@ from netlab.events import (
     ChunkReceived,
     ChunkSent,
     Closed,
+    Discarding,
+    Expired,
     HalfClosed,
     Opened,
     Outcome,
@@ -47,6 +49,24 @@ class RebuildTestCase(SynchronousTestCase):
 
 
 class Connections(RebuildTestCase):
+    def test_one_whose_frame_was_not_ended_in_time(self) -> None:
+        comments = self.comments(
+            Opened(AT_SERVER),
+            ChunkReceived(AT_SERVER, frame(1, "hello").pack()[:11]),
+            Expired(AT_SERVER),
+            Discarding(AT_SERVER),
+            HalfClosed(AT_SERVER),
+            ChunkReceived(AT_SERVER, b"llo"),
+            dialect=variable_size(),
+        )
+        self.assertEqual(
+            comments[2:],
+            [
+                "this side sends no more; deadline: its time was up after 11 bytes of a frame that needs 14",
+                "recv() 2: 3 bytes; handled by client-3; discarded",
+            ],
+        )
+
     def test_a_whole_one_at_the_server(self) -> None:
         packets = self.rebuild(
             Opened(AT_SERVER),

@@ -15,6 +15,8 @@ from netlab.events import (
     ChunkReceived,
     ChunkSent,
     Closed,
+    Discarding,
+    Expired,
     HalfClosed,
     Observers,
     Opened,
@@ -60,6 +62,11 @@ class Drawing:
             self._observers.happened(ChunkSent, self.peer, chunk)
         return self
 
+    def told(self, kind: type) -> Drawing:
+        """Something else about the peer."""
+        self._observers.happened(kind, self.peer)
+        return self
+
     def ended(self) -> Drawing:
         """The peer's FIN."""
         self._observers.happened(PeerHalfClosed, self.peer)
@@ -85,7 +92,7 @@ class OddPieces(TraceTestCase):
             """
             recv() 1 returned 4 bytes, 0 to 3 of the stream
                    0 [ 01 00 00 00
-                       left over for the next recv(): 4 bytes of a frame; its header needs 5 more, and says how long it is
+                       left over for the next recv(): 4 bytes of a frame; 5 more make its header whole
             recv() 2 returned 8 bytes, 4 to 11 of the stream
                    4   01 00 00 00 05 68 65 6c
                        left over for the next recv(): 12 bytes of a frame; 2 more make it whole
@@ -95,7 +102,7 @@ class OddPieces(TraceTestCase):
                          version  order        size         text
                          01       00 00 00|01  00 00 00 05  68 65 6c|6c 6f
                   14 [ 01 00 00 00 02 00
-                       left over for the next recv(): 6 bytes of a frame; its header needs 3 more, and says how long it is
+                       left over for the next recv(): 6 bytes of a frame; 3 more make its header whole
             recv() 4 returned 19 bytes, 20 to 38 of the stream
                   20   00 00 07 67 72 c3 bc c3 9f 65 ]
                        frame of 16 bytes, from recv() 3 and 4: ver: 1, order: 2, size: 7 -> grüße
@@ -106,7 +113,7 @@ class OddPieces(TraceTestCase):
                          version  order        size         text
                          01       00 00 00 03  00 00 00 00  (no bytes)
             recv() returned 0 bytes: the peer's FIN, the end of the stream
-            """,  # noqa: E501
+            """,
         )
 
     def test_of_fixed_size(self) -> None:
@@ -207,7 +214,7 @@ class OtherDrawings(TraceTestCase):
                        no frame: wrong-version: a frame begins with the byte 0x02 where the version, 0x01, belongs
             recv() 2 returned 4 bytes, 13 to 16 of the stream
                   13   6d 6f 72 65
-                       discarded: after a violation nothing more is understood
+                       discarded: nothing more is understood of this stream
             recv() returned 0 bytes: the peer's FIN, the end of the stream
             """,  # noqa: E501
         )
@@ -257,8 +264,7 @@ class OtherDrawings(TraceTestCase):
             [
                 "92 more frames, as far as byte 999",
                 "1,000 [ 01",
-                "left over for the next recv(): 1 byte of a frame; its header needs 8 more, and says how "
-                "long it is",
+                "left over for the next recv(): 1 byte of a frame; 8 more make its header whole",
             ],
         )
 
@@ -330,6 +336,52 @@ class AnyBytes(TraceTestCase):
                 self.assertEqual(int(row[1].replace(",", "")), len(drawn))
                 drawn += bytes.fromhex(row[2])
         self.assertEqual(bytes(drawn), stream)
+
+
+class Deadlines(TraceTestCase):
+    def test_what_comes_after_one_is_no_frame(self) -> None:
+        drawing = Drawing(variable_size()).received(frame(1, "hello").pack()[:11])
+        drawing.told(Expired).told(Discarding).received(b"llo").ended()
+        self.shows(
+            drawing,
+            """
+            recv() 1 returned 11 bytes, 0 to 10 of the stream
+                   0 [ 01 00 00 00 01 00 00 00 05 68 65
+                       left over for the next recv(): 11 bytes of a frame; 3 more make it whole
+            the time of the frame that has begun is up
+                       no frame: deadline: its time was up after 11 bytes of a frame that needs 14
+            recv() 2 returned 3 bytes, 11 to 13 of the stream
+                  11   6c 6c 6f
+                       discarded: nothing more is understood of this stream
+            recv() returned 0 bytes: the peer's FIN, the end of the stream
+            """,
+        )
+
+    def test_decide_for_a_layout(self) -> None:
+        # In the scripts' layout this would be the first frame, of 5000 bytes.
+        guide = frame(5000, "a").pack()
+        begun = b"\1" + (5000).to_bytes(4, "big") + (1).to_bytes(4, "big") + b"a"
+        self.assertEqual(guide, begun)
+        drawing = Drawing(variable_size()).received(guide).told(Expired).received(frame(5001, "").pack())
+        self.assertEqual(
+            [line.strip() for line in drawing.lines if "frame of" in line],
+            [
+                "frame of 10 bytes: ver: 1, order: 5000, size: 1 -> a",
+                "frame of 9 bytes: ver: 1, order: 5001, size: 0 ->",
+            ],
+        )
+
+    def test_what_comes_while_the_server_stops_is_no_message(self) -> None:
+        drawing = Drawing(TEXT).told(Discarding).received(b"hi").ended()
+        self.shows(
+            drawing,
+            """
+            recv() 1 returned 2 bytes, 0 to 1 of the stream
+                   0   68 69
+                       discarded: nothing more is understood of this stream
+            recv() returned 0 bytes: the peer's FIN, the end of the stream
+            """,
+        )
 
 
 class Colours(SynchronousTestCase):

@@ -13,6 +13,8 @@ from netlab.events import (
     ChunkReceived,
     ChunkSent,
     Closed,
+    Discarding,
+    Expired,
     HalfClosed,
     Observers,
     Opened,
@@ -33,7 +35,17 @@ from netlab.wire.variable import frame
 from tests.protocols import test_clients, test_session
 from tests.protocols.test_session import HALF, HELLO
 
-WIRE = (Opened, TurnedAway, ChunkReceived, ChunkSent, HalfClosed, PeerHalfClosed, Closed)
+WIRE = (
+    Opened,
+    TurnedAway,
+    ChunkReceived,
+    ChunkSent,
+    Expired,
+    Discarding,
+    HalfClosed,
+    PeerHalfClosed,
+    Closed,
+)
 
 
 class Told:
@@ -100,6 +112,7 @@ class Sessions(test_session.SessionTestCase):
             Opened,
             ChunkReceived,
             ChunkSent,
+            Discarding,
             HalfClosed,
             ChunkReceived,
             PeerHalfClosed,
@@ -110,13 +123,22 @@ class Sessions(test_session.SessionTestCase):
         session, _ = self.connect(self.factory())
         session.dataReceived(b"\0")
         self.pass_time(LINGER + 2)
-        self.tells(Opened, ChunkReceived, HalfClosed, outcome=Outcome.VIOLATION)
+        self.tells(Opened, ChunkReceived, Discarding, HalfClosed, outcome=Outcome.VIOLATION)
 
     def test_a_fin_inside_a_frame(self) -> None:
         session, _ = self.connect(self.factory())
         session.dataReceived(HALF)
         session.readConnectionLost()
-        self.tells(Opened, ChunkReceived, PeerHalfClosed, HalfClosed, outcome=Outcome.VIOLATION)
+        self.tells(Opened, ChunkReceived, PeerHalfClosed, Discarding, HalfClosed, outcome=Outcome.VIOLATION)
+
+    def test_a_frame_that_is_not_ended_in_time(self) -> None:
+        session, _ = self.connect(self.factory(frame_timeout=10))
+        session.dataReceived(HALF)
+        self.pass_time(13)
+        session.dataReceived(b"too late")
+        self.assertEqual(
+            self.wire.kinds, [Opened, ChunkReceived, Expired, Discarding, HalfClosed, ChunkReceived]
+        )
 
     def test_a_reset_is_no_fin(self) -> None:
         session, transport = self.connect(self.factory())
@@ -166,7 +188,7 @@ class Sessions(test_session.SessionTestCase):
         transport.unregisterProducer = lambda: setattr(transport, "producer", None)  # type: ignore[method-assign]
         session.dataReceived(b"\0")
         factory.drain()
-        self.tells(Opened, ChunkReceived, HalfClosed, outcome=Outcome.VIOLATION)
+        self.tells(Opened, ChunkReceived, Discarding, HalfClosed, outcome=Outcome.VIOLATION)
 
     def test_the_servers_end_while_a_handler_is_at_work(self) -> None:
         factory = self.factory(lazy=True)
@@ -179,6 +201,7 @@ class Sessions(test_session.SessionTestCase):
         self.tells(
             Opened,
             ChunkReceived,
+            Discarding,
             ChunkReceived,
             ChunkSent,
             HalfClosed,
@@ -192,7 +215,7 @@ class Sessions(test_session.SessionTestCase):
         session.dataReceived(HELLO)
         factory.drain()
         self.pass_time(2)
-        self.tells(Opened, ChunkReceived, outcome=Outcome.STOPPED, aborted=True)
+        self.tells(Opened, ChunkReceived, Discarding, outcome=Outcome.STOPPED, aborted=True)
 
     def test_a_handler_that_fails(self) -> None:
         session, _ = self.connect(self.factory())
