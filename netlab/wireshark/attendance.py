@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 from netlab.wireshark import namespace
-from netlab.wireshark.recorder import CannotCapture
+from netlab.wireshark.sniffer import CannotCapture
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 """They end a capture. While a command runs, they are for the command, and the capture ends when that does."""

@@ -15,7 +15,7 @@ from typing import IO
 from netlab import PORT
 from netlab.wireshark import namespace, tools
 from netlab.wireshark.attendance import Command, NoCommand, UntilTold, watch_reader
-from netlab.wireshark.recorder import CannotCapture, NoRight, Recorder
+from netlab.wireshark.sniffer import CannotCapture, NoRight, Sniffer
 from netlab.wireshark.summary import summary
 
 ALONE = (
@@ -33,8 +33,8 @@ def run(options: argparse.Namespace) -> int:
         options.parser.error("--stdout is for a pipe: netlab capture --stdout | wireshark -k -i -")
     try:
         _check_program(options.program)
-        with _begun(options) as recorder, _sink(options) as sink:
-            return _attended(options, recorder, sink)
+        with _begun(options) as sniffer, _sink(options) as sink:
+            return _attended(options, sniffer, sink)
     except CannotCapture as error:
         say(f"error: {error}")
         return error.status
@@ -54,8 +54,8 @@ def _check_program(program: list[str]) -> None:
         raise NoCommand(127, f"there is no command {program[0]!r}: check its name, or its path")
 
 
-def _begun(options: argparse.Namespace) -> Recorder:
-    """A recorder that captures, here or in a network of our own."""
+def _begun(options: argparse.Namespace) -> Sniffer:
+    """A sniffer that captures, here or in a network of our own."""
     found = tools.that_capture()
     if not found:
         raise NoRight(_advice("neither dumpcap nor tshark nor tcpdump is here", tools.how_to_install(), ""))
@@ -64,27 +64,27 @@ def _begun(options: argparse.Namespace) -> Recorder:
     except NoRight as denied:
         _go_alone(options, str(denied))
     try:
-        recorder = _first(found, options)
+        sniffer = _first(found, options)
     except NoRight as denied:
         raise NoRight(_advice(str(denied), tools.how_to_get_the_right(), "")) from None
     namespace.forgo()
     say(ALONE)
-    return recorder
+    return sniffer
 
 
-def _first(found: list[tools.Tool], options: argparse.Namespace) -> Recorder:
+def _first(found: list[tools.Tool], options: argparse.Namespace) -> Sniffer:
     """The first tool that can, capturing. Raises CannotCapture, and NoRight where that is what keeps one."""
     errors: list[CannotCapture] = []
     for tool in found:
         with ExitStack() as stack:
-            recorder = stack.enter_context(Recorder(tool, options.interface, options.ports))
+            sniffer = stack.enter_context(Sniffer(tool, options.interface, options.ports))
             try:
-                recorder.begin()
+                sniffer.begin()
             except CannotCapture as error:
                 errors.append(error)
             else:
                 stack.pop_all()
-                return recorder
+                return sniffer
     raise next((error for error in errors if isinstance(error, NoRight)), errors[0])
 
 
@@ -130,7 +130,7 @@ def _opened(options: argparse.Namespace) -> IO[bytes]:
         raise CannotCapture(why) from None
 
 
-def _attended(options: argparse.Namespace, recorder: Recorder, sink: IO[bytes]) -> int:
+def _attended(options: argparse.Namespace, sniffer: Sniffer, sink: IO[bytes]) -> int:
     """Have the packets written as long as it lasts; return the exit status."""
     ports = " and ".join(map(str, options.ports))
     into = "to standard output" if options.stdout else f"into {options.file}"
@@ -140,22 +140,22 @@ def _attended(options: argparse.Namespace, recorder: Recorder, sink: IO[bytes]) 
         lasting = Command(options.program, sys.stderr if options.stdout else None)
     try:
         with lasting:
-            say(f"capturing port {ports} on {options.interface}, with {recorder.tool.name}, {into}{until}")
-            recorder.write_to(sink, lasting.tell)
+            say(f"capturing port {ports} on {options.interface}, with {sniffer.tool.name}, {into}{until}")
+            sniffer.write_to(sink, lasting.tell)
             if options.stdout:
-                watch_reader(sys.stdout.fileno(), lambda: recorder.abandon(BrokenPipeError()))
+                watch_reader(sys.stdout.fileno(), lambda: sniffer.abandon(BrokenPipeError()))
             status = lasting.wait()
     finally:
-        recorder.finish(settle=bool(options.program))
-    if options.stdout and isinstance(recorder.failure, BrokenPipeError):
+        sniffer.finish(settle=bool(options.program))
+    if options.stdout and isinstance(sniffer.failure, BrokenPipeError):
         return status  # who read it has seen enough
-    _tell(options, recorder)
-    return status or _trouble(options, recorder)
+    _tell(options, sniffer)
+    return status or _trouble(options, sniffer)
 
 
-def _tell(options: argparse.Namespace, recorder: Recorder) -> None:
+def _tell(options: argparse.Namespace, sniffer: Sniffer) -> None:
     """Say what was caught, and what to do next."""
-    packets = recorder.packets
+    packets = sniffer.packets
     if options.stdout:
         say(f"{_count(packets)} caught")
     else:
@@ -167,19 +167,19 @@ def _tell(options: argparse.Namespace, recorder: Recorder) -> None:
         )
     elif not options.stdout:
         say(f"see them: wireshark {shlex.quote(options.file)} (by name, after `netlab wireshark install`)")
-    if dropped := recorder.dropped():
+    if dropped := sniffer.dropped():
         say(f"{_count(dropped)} came too fast, and are missing")
 
 
-def _trouble(options: argparse.Namespace, recorder: Recorder) -> int:
+def _trouble(options: argparse.Namespace, sniffer: Sniffer) -> int:
     """Say what went wrong, if anything did; return its exit status."""
-    failure = recorder.failure
+    failure = sniffer.failure
     if failure is not None:
         where = "to standard output" if options.stdout else options.file
         why = getattr(failure, "strerror", None) or failure
         say(f"error: cannot write {where} any further: {why}; what came before is there")
-    elif recorder.broke_off:
-        say(f"error: {recorder.tool.name} broke off: {recorder.last_words()}; what came before is there")
+    elif sniffer.broke_off:
+        say(f"error: {sniffer.tool.name} broke off: {sniffer.last_words()}; what came before is there")
     else:
         return 0
     return CannotCapture.status

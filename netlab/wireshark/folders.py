@@ -20,7 +20,7 @@ from netlab.wireshark import tools
 
 NAME = "netlab.lua"
 
-OURS = ("-- netlab", "-- The protocols of the socket laboratory")
+OURS = "-- netlab"
 """How a file of ours begins, in any version."""
 
 PATIENCE = 30.0

@@ -1,4 +1,4 @@
--- The protocols of the socket laboratory, named in Wireshark and tshark (docs/protocol.md).
+-- netlab: the protocols of the socket laboratory, named in Wireshark and tshark (docs/protocol.md).
 --
 -- Install it with `netlab wireshark install`, or try it with `tshark -X lua_script:netlab.lua -r FILE`. For
 -- Wireshark 3.6 or later; it keeps to what Lua 5.2, 5.3 and 5.4 have in common.
@@ -34,6 +34,9 @@ local WAITING_MESSAGES, WAITING_BYTES = 4096, 16777216
 local COPIED_BYTES = 67108864
 -- Of a message that is decoded for `netlab.message`, the Info column and a title:
 local DECODED_BYTES, SHOWN_CHARACTERS, SHOWN_FRAMES = 65536, 60, 6
+
+-- Bytes of text that must have come before a frame that is not whole is recognised on any port.
+local PLAIN_BYTES = 64
 
 -- UDP: an echo that has not come for so many seconds, while the capture went on, is missing.
 local ECHO_PATIENCE = 5
@@ -1166,12 +1169,23 @@ local function text_of(data, at, variant, layout)
     return data:sub(at + 10, at + HEADER_LENGTH + (layout == "scripts" and first or second))
 end
 
+-- Do these bytes, the first of a connection, begin a frame of v3 that is too long for one segment? Its header
+-- has eight bytes that are nearly certain, and its text is a text.
+local function begins_plainly(data, layout)
+    local first, second = number_at(data, 2), number_at(data, 6)
+    local order = layout == "scripts" and second or first
+    local text = data:sub(HEADER_LENGTH + 1)
+    return order == 1 and #text >= PLAIN_BYTES and is_plain_text(text:sub(1, complete_length(text)))
+end
+
 -- Do these bytes begin with frames that cannot be anything else's? Their orders count up, from 1 where the
 -- stream's first byte is known, and their texts are texts.
 local function are_frames(data, variant, layout, from_start)
     local state, count = fits(data, READ_AS[layout or variant])
-    if not state or count == 0 then
+    if not state then
         return false
+    elseif count == 0 then
+        return from_start and layout ~= nil and begins_plainly(data, layout)
     end
     local at, expected = 0, from_start and 1 or nil
     for _ = 1, math.min(count, 8) do

@@ -9,6 +9,8 @@ from __future__ import annotations
 import struct
 from math import inf
 
+from netlab.observers import pcapng
+
 HEADER = 24
 """The bytes that a pcap stream begins with."""
 
@@ -19,9 +21,6 @@ _NANOSECONDS_IN = {
     0xA1B2C3D4: 1_000,
     0xA1B23C4D: 1,
 }  # in the unit of the stamps, by the stream's magic number
-
-_SECTION, _INTERFACE, _PACKET = 0x0A0D0D0A, 1, 6  # kinds of blocks
-_UNKNOWN_LENGTH = 0xFFFFFFFFFFFFFFFF  # of the section: it is written as it grows
 
 
 class NotUnderstood(Exception):
@@ -51,13 +50,8 @@ class Stream:
             raise NotUnderstood(header.hex())
         self._unit = _NANOSECONDS_IN[magic]
         tool, interface, filter = self._told
-        section = struct.pack("=LHHQ", 0x1A2B3C4D, 1, 0, _UNKNOWN_LENGTH)
-        section += _options((4, f"netlab capture, with {tool}".encode()))
-        described = struct.pack("=HHL", link_type & 0xFFFF, 0, snap_length)
-        described += _options(
-            (2, interface.encode("utf-8", "replace")), (9, b"\x09"), (11, b"\0" + filter.encode())
-        )
-        return _block(_SECTION, section) + _block(_INTERFACE, described)
+        application = f"netlab capture, with {tool}"
+        return pcapng.head("", application, interface, "", link_type & 0xFFFF, snap_length, filter)
 
     def feed(self, piece: bytes) -> bytes:
         """What is to be written, for what was read."""
@@ -78,20 +72,6 @@ class Stream:
             else:
                 self.packets += 1
                 self._last = when
-                head = struct.pack("=LLLLL", 0, when >> 32, when & 0xFFFFFFFF, length, true_length)
-                blocks.append(_block(_PACKET, head + packet))
+                blocks.append(pcapng.packet(when, packet, true_length=true_length))
         self._rest = data[at:]
         return b"".join(blocks)
-
-
-def _options(*options: tuple[int, bytes]) -> bytes:
-    written = (
-        struct.pack("=HH", code, len(value)) + value + bytes(-len(value) % 4) for code, value in options
-    )
-    return b"".join(written) + bytes(4)
-
-
-def _block(kind: int, body: bytes) -> bytes:
-    body += bytes(-len(body) % 4)
-    length = struct.pack("=L", len(body) + 12)  # with the kind, and the length before and behind
-    return struct.pack("=L", kind) + length + body + length

@@ -1,8 +1,8 @@
 """Captures made of bytes, and what the real tshark with our dissector says about them.
 
-A capture is written packet by packet, with netlab's own writer: connections to any port, in any segments. What
-tshark shows of it is read field by field. Nothing of a user's own configuration takes part: neither plugins nor
-preferences.
+A capture is written packet by packet, with netlab's own writer: connections to any port, in any segments.
+What tshark shows of it is read field by field. Nothing of a user's own configuration takes part: neither
+plugins nor preferences.
 """
 
 from __future__ import annotations
@@ -133,8 +133,15 @@ def tshark(*arguments: str, folder: str, dissector: Path = DISSECTOR) -> str:
     program = shutil.which("tshark")
     if program is None:
         raise SkipTest("there is no tshark")
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("WIRESHARK", "XDG"))}
-    environment |= {"HOME": folder, "XDG_CONFIG_HOME": folder, "WIRESHARK_CONFIG_DIR": folder, "LC_ALL": "C.UTF-8"}
+    environment = {
+        key: value for key, value in os.environ.items() if not key.startswith(("WIRESHARK", "XDG"))
+    }
+    environment |= {
+        "HOME": folder,
+        "XDG_CONFIG_HOME": folder,
+        "WIRESHARK_CONFIG_DIR": folder,
+        "LC_ALL": "C.UTF-8",
+    }
     done = subprocess.run(
         [program, "-n", "-X", f"lua_script:{dissector}", *arguments],
         capture_output=True,
@@ -166,8 +173,9 @@ def shown(capture: Capture, *options: str, dissector: Path = DISSECTOR) -> str:
 def packets(
     capture: Capture, fields: Sequence[str], *options: str, only: str = "", dissector: Path = DISSECTOR
 ) -> list[Packet]:
-    """The values of these fields in each packet that passes the display filter `only`. No packet may have a Lua
-    error.
+    """The values of these fields in each packet that passes the display filter `only`.
+
+    No packet may have a Lua error.
     """
     names = [*fields, "_ws.lua.error"]
     asked = [word for name in names for word in ("-e", name)]

@@ -41,10 +41,10 @@ WITHOUT_RIGHT = ("setpriv", "--bounding-set=-net_raw,-net_admin", "--inh-caps=-n
 
 PATCHED = """
 import os, sys
-from netlab.wireshark import recorder, tools
+from netlab.wireshark import sniffer, tools
 tools.PLACES = ()
 os.environ["PATH"] = sys.argv.pop(1)
-recorder.BEGIN = float(sys.argv.pop(1))
+sniffer.BEGIN = float(sys.argv.pop(1))
 from netlab.cli import main
 sys.exit(main())
 """

@@ -64,8 +64,12 @@ class ReadingTestCase(SynchronousTestCase):
 class Echoes(ReadingTestCase):
     def assert_links(self, in_: dict[int, str], of: dict[int, str], notes: dict[int, list[str]]) -> None:
         """The links forth and back, and the notes, as the second pass shows them."""
-        self.assertEqual(self.values("netlab.echo_in", TWO_PASSES), {number: [to] for number, to in in_.items()})
-        self.assertEqual(self.values("netlab.echo_of", TWO_PASSES), {number: [to] for number, to in of.items()})
+        self.assertEqual(
+            self.values("netlab.echo_in", TWO_PASSES), {number: [to] for number, to in in_.items()}
+        )
+        self.assertEqual(
+            self.values("netlab.echo_of", TWO_PASSES), {number: [to] for number, to in of.items()}
+        )
         self.assertEqual(self.values("netlab.note", TWO_PASSES), notes)
 
     def test_frames_are_linked_by_order_and_bytes(self) -> None:
@@ -88,7 +92,9 @@ class Echoes(ReadingTestCase):
             self.capture = Capture()
             talk = self.capture.talk().send(make(1, "one"), make(2, "two")).answer(make(2, "two"))
             talk.finish().close()
-            self.assert_links({5: "6"}, {6: "5"}, {4: ["missing-echo"], 6: ["order-jump"], 8: ["missing-echo"]})
+            self.assert_links(
+                {5: "6"}, {6: "5"}, {4: ["missing-echo"], 6: ["order-jump"], 8: ["missing-echo"]}
+            )
             self.assertEqual(self.values("netlab.note"), {6: ["order-jump"], 8: ["missing-echo"]})
 
     def test_no_echo_is_missing_where_the_server_echoes_nothing(self) -> None:
@@ -115,7 +121,9 @@ class Echoes(ReadingTestCase):
         talk.send(b"ECHO: E").answer(b"ECHO: ECHO", b": E").finish().close()  # 7 to 9
         talk = self.capture.talk().send(b"one", b"two").answer(b"ECHO: oneECHO: two")  # 15 to 17
         talk.answer(b"").finish().close()
-        self.assertEqual(self.values("netlab.echo_in", TWO_PASSES), {4: ["6"], 7: ["9"], 15: ["17"], 16: ["17"]})
+        self.assertEqual(
+            self.values("netlab.echo_in", TWO_PASSES), {4: ["6"], 7: ["9"], 15: ["17"], 16: ["17"]}
+        )
         self.assertEqual(self.values("netlab.message", TWO_PASSES)[17], ["onetwo"])
         self.assertEqual(self.values("netlab.text", TWO_PASSES)[17], ["one", "two"])
         self.assertEqual(self.values("netlab.prefix", TWO_PASSES)[17], ["ECHO: ", "ECHO: "])
@@ -139,7 +147,9 @@ class Echoes(ReadingTestCase):
         client = self.capture.client()
         self.capture.send(client, b"one", b"two", b"two")
         self.capture.answer(client, b"two", b"one", b"one", b"three")
-        self.assert_links({1: "5", 2: "4"}, {4: "2", 5: "1", 6: "1"}, {6: ["doubled-echo"], 7: ["stray-echo"]})
+        self.assert_links(
+            {1: "5", 2: "4"}, {4: "2", 5: "1", 6: "1"}, {6: ["doubled-echo"], 7: ["stray-echo"]}
+        )
 
     def test_a_datagram_whose_echo_did_not_come(self) -> None:
         client = self.capture.client()
@@ -155,7 +165,9 @@ class Echoes(ReadingTestCase):
     def test_every_vector_finds_its_echo(self) -> None:
         for variant in ("tcpv2", "tcpv3", "tcp"):
             self.capture = Capture()
-            vectors = [v for v in VECTORS if v.variant == variant and v.layout == "auto" and v.max_size == 1 << 20]
+            vectors = [
+                v for v in VECTORS if v.variant == variant and v.layout == "auto" and v.max_size == 1 << 20
+            ]
             requests = 0
             for vector in vectors:
                 self.capture.talk().send(vector.stream).answer(vector.echo).finish().close()
@@ -165,9 +177,15 @@ class Echoes(ReadingTestCase):
                 "tcpv2": ("-d", "tcp.port==5005,netlab_v2"),
                 "tcpv3": ("-d", "tcp.port==5005,netlab_v3"),
             }[variant]
-            found = self.read("netlab.echo_in", "netlab.echo_of", "netlab.note", options=(TWO_PASSES, *option))
-            self.assertEqual(sum(len(packet["netlab.echo_in"]) for packet in found.values()), requests, variant)
-            self.assertEqual(sum(len(packet["netlab.echo_of"]) for packet in found.values()), requests, variant)
+            found = self.read(
+                "netlab.echo_in", "netlab.echo_of", "netlab.note", options=(TWO_PASSES, *option)
+            )
+            self.assertEqual(
+                sum(len(packet["netlab.echo_in"]) for packet in found.values()), requests, variant
+            )
+            self.assertEqual(
+                sum(len(packet["netlab.echo_of"]) for packet in found.values()), requests, variant
+            )
             notes = {note for packet in found.values() for note in packet["netlab.note"]}
             self.assertFalse({note for note in notes if "echo" in note}, variant)
 
@@ -221,6 +239,14 @@ class Ports(ReadingTestCase):
             for options in ((), (TWO_PASSES,)):
                 self.assertEqual(self.variants(*options), {4: {variant}, 5: {variant}})
 
+    def test_a_long_frame_on_any_port(self) -> None:
+        for layout in Layout:
+            long = v3(1, 100_000 * "ä", layout)
+            self.capture.talk(7777).send(long).answer(long).finish().close()
+        found = self.values("netlab.v3.size")
+        self.assertEqual(list(found.values()), 4 * [["200000"]])
+        self.assertEqual(self.values("netlab.v3.size", TWO_PASSES), found)
+
     def test_what_came_before_it_was_recognised_is_named_in_the_second_pass(self) -> None:
         self.capture.talk(7777).send(HELLO[:4], HELLO[4:], v3(2, "b"))
         self.assertEqual(self.values("netlab.v3.order", TWO_PASSES), {5: ["1"], 6: ["2"]})
@@ -230,7 +256,8 @@ class Ports(ReadingTestCase):
         self.capture.talk(7777).send(b"hello").answer(b"ECHO: hello").send(b"again").answer(b"ECHO: again")
         self.assertEqual(self.values("netlab.message"), {5: ["hello"], 6: ["again"], 7: ["again"]})
         self.assertEqual(
-            self.values("netlab.message", TWO_PASSES), {4: ["hello"], 5: ["hello"], 6: ["again"], 7: ["again"]}
+            self.values("netlab.message", TWO_PASSES),
+            {4: ["hello"], 5: ["hello"], 6: ["again"], 7: ["again"]},
         )
 
     def test_datagrams_are_recognised_by_their_echo(self) -> None:
@@ -239,7 +266,9 @@ class Ports(ReadingTestCase):
         self.capture.answer(client, b"hello", port=7777)
         self.capture.send(client, b"again", port=7777)
         self.assertEqual(self.values("netlab.message"), {2: ["hello"], 3: ["again"]})
-        self.assertEqual(self.values("netlab.message", TWO_PASSES), {1: ["hello"], 2: ["hello"], 3: ["again"]})
+        self.assertEqual(
+            self.values("netlab.message", TWO_PASSES), {1: ["hello"], 2: ["hello"], 3: ["again"]}
+        )
 
     def test_others_are_left_alone(self) -> None:
         chance = random.Random(1)
@@ -262,7 +291,9 @@ class Ports(ReadingTestCase):
         streams += [chance.randbytes(chance.randrange(1, 1400)) for _ in range(100)]
         answers = [b"HTTP/1.1 200 OK\r\n\r\n", b"hello", b"ECHO: other", b"\1" * 64]
         for number, stream in enumerate(streams):
-            self.capture.talk(20_000 + number).send(stream).answer(answers[number % 4], stream).finish().close()
+            self.capture.talk(20_000 + number).send(stream).answer(
+                answers[number % 4], stream
+            ).finish().close()
             client = self.capture.client()
             self.capture.send(client, stream, port=20_000 + number)
             self.capture.answer(client, answers[number % 4][::-1], port=20_000 + number)
@@ -326,7 +357,9 @@ class Segments(ReadingTestCase):
     def assert_all_four(self, *options: str) -> None:
         for passes in ((), (TWO_PASSES,)):
             found = self.values("netlab.v3.order", *passes, *options)
-            self.assertEqual([order for values in found.values() for order in values], ["1", "2", "3", "4"], options)
+            self.assertEqual(
+                [order for values in found.values() for order in values], ["1", "2", "3", "4"], options
+            )
             self.assertEqual(self.values("netlab.reason", *passes, *options), {})
 
     def test_a_retransmission_counts_once(self) -> None:
@@ -357,7 +390,9 @@ class Segments(ReadingTestCase):
         both = other.segments(True, HELLO + v3(2, "b"))
         self.capture.add(*first, *both)
         talk.finish()
-        self.assertEqual([v for values in self.values("netlab.v3.order").values() for v in values], ["1", "2"])
+        self.assertEqual(
+            [v for values in self.values("netlab.v3.order").values() for v in values], ["1", "2"]
+        )
 
     def test_a_segment_that_is_not_in_the_capture(self) -> None:
         talk, sent = self.segments()
@@ -371,7 +406,7 @@ class Segments(ReadingTestCase):
         frame = v3(1, "x" * (1 << 20))
         self.capture.talk().send(frame).answer(frame).finish().close()
         found = self.values("netlab.v3.size", TWO_PASSES)
-        self.assertEqual([values for values in found.values()], [["1048576"], ["1048576"]])
+        self.assertEqual(list(found.values()), [["1048576"], ["1048576"]])
 
     def test_without_reassembly_by_tcp(self) -> None:
         talk, sent = self.segments()
@@ -430,7 +465,9 @@ class Ends(ReadingTestCase):
         self.assert_in_both("netlab.v3.hint", {4: ["scripts"]}, *option)
         self.assert_in_both("netlab.note", {4: ["order-jump", "other-layout", "other-layout"]}, *option)
         found = packets(self.capture, ["_ws.expert.message"], *option, only="netlab")
-        self.assertTrue(all(word in found[0]["_ws.expert.message"][-1] for word in ("scripts", "netlab_v3.layout")))
+        self.assertTrue(
+            all(word in found[0]["_ws.expert.message"][-1] for word in ("scripts", "netlab_v3.layout"))
+        )
 
 
 class Words(ReadingTestCase):
@@ -470,27 +507,44 @@ class Words(ReadingTestCase):
         typed = "a text of more than twenty"
         self.capture.talk().send(v2(1, typed), v2(2, "äöüäöüäöüäöü"), v2(3, "just twenty letters!"))
         self.assert_in_both("netlab.note", {4: ["text-cut"], 5: ["text-cut"]})
-        self.assert_in_both("netlab.v2.padding", {}, )
+        self.assert_in_both(
+            "netlab.v2.padding",
+            {},
+        )
         self.capture.talk().send(v2(1, "hello"))
         self.assert_in_both("netlab.v2.padding", {10: ["2d" * 15]})
-        self.assert_in_both("netlab.v2.text", {4: [typed[:20]], 5: ["äöüäöüäöüä"], 6: ["just twenty letters!"], 10: ["hello"]})
+        self.assert_in_both(
+            "netlab.v2.text", {4: [typed[:20]], 5: ["äöüäöüäöüä"], 6: ["just twenty letters!"], 10: ["hello"]}
+        )
 
     def test_every_word_is_an_expert_note_in_a_sentence(self) -> None:
         talk = self.capture.talk()
-        talk.send(v3(0, "aa"), v3(0, "b"), v3(7, "c"), v3(7, "d")).answer(v3(0, "aa")).send(b"!").finish().close()
+        talk.send(v3(0, "aa"), v3(0, "b"), v3(7, "c"), v3(7, "d")).answer(v3(0, "aa")).send(
+            b"!"
+        ).finish().close()
         self.capture.talk().send(HELLO + b"\1").finish()
         found = packets(self.capture, ["netlab.note", "netlab.reason", "_ws.expert.message"], TWO_PASSES)
         words = {word for packet in found for word in packet["netlab.note"] + packet["netlab.reason"]}
         self.assertGreaterEqual(
             words,
-            {"order-zero", "order-repeat", "order-jump", "wrong-version", "truncated", "missing-echo", "unfinished"},
+            {
+                "order-zero",
+                "order-repeat",
+                "order-jump",
+                "wrong-version",
+                "truncated",
+                "missing-echo",
+                "unfinished",
+            },
         )
         for packet in found:
             messages = packet["_ws.expert.message"]
             for word in packet["netlab.note"] + packet["netlab.reason"]:
                 sentences = [message for message in messages if message.startswith(word)]
                 self.assertTrue(sentences, (word, messages))
-                self.assertTrue(all(re.match(rf"{word}( at byte \d+ \[.*\])?: \w.* \w", s) for s in sentences), sentences)
+                self.assertTrue(
+                    all(re.match(rf"{word}( at byte \d+ \[.*\])?: \w.* \w", s) for s in sentences), sentences
+                )
 
     def test_the_filter_of_the_umbrella_finds_all_variants(self) -> None:
         self.capture.talk().send(HELLO)
@@ -510,7 +564,11 @@ class Garbage(ReadingTestCase):
             for _ in range(chance.randrange(1, 6)):
                 length = chance.choice((1, 3, 9, 14, 29, 100))
                 start = chance.choice((b"", b"\1", HELLO, b"\1\0\0\0\1", b"ECHO: "))
-                data = start + (chance.randbytes(length) if chance.random() < 0.5 else bytes(chance.choices(b"\0\1\2a", k=length)))
+                data = start + (
+                    chance.randbytes(length)
+                    if chance.random() < 0.5
+                    else bytes(chance.choices(b"\0\1\2a", k=length))
+                )
                 way = chance.random()
                 if way < 0.5:
                     talk.send(data)
@@ -526,7 +584,16 @@ class Garbage(ReadingTestCase):
             client = self.capture.client()
             self.capture.send(client, chance.randbytes(chance.randrange(30)))
             self.capture.answer(client, chance.randbytes(chance.randrange(3)))
-        for option in ((), ("-d", f"tcp.port=={PORT},netlab_v2"), ("-d", f"tcp.port=={PORT},netlab_v3"), ("-o", "netlab.variant:text")):
+        for option in (
+            (),
+            ("-d", f"tcp.port=={PORT},netlab_v2"),
+            ("-d", f"tcp.port=={PORT},netlab_v3"),
+            ("-o", "netlab.variant:text"),
+        ):
             for passes in ((), (TWO_PASSES,)):
-                for more in ((), ("-o", "tcp.reassemble_out_of_order:TRUE"), ("-o", "tcp.no_subdissector_on_error:FALSE")):
+                for more in (
+                    (),
+                    ("-o", "tcp.reassemble_out_of_order:TRUE"),
+                    ("-o", "tcp.no_subdissector_on_error:FALSE"),
+                ):
                     self.assertTrue(self.read("netlab.variant", options=(*option, *passes, *more)))

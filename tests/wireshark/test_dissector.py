@@ -1,4 +1,4 @@
-"""On every vector, in any pieces and damaged, tshark shows what the codec decodes and the words that it names."""
+"""On every vector, in any pieces and damaged, tshark shows what the codec decodes, with the same words."""
 
 from __future__ import annotations
 
@@ -62,7 +62,9 @@ def lines_of(packet: Packet) -> list[str]:
     """The messages of a packet as a server prints them, without what stands in front."""
     for variant in ("v2", "v3"):
         if orders := packet[f"netlab.{variant}.order"]:
-            numbers = zip(packet[f"netlab.{variant}.version"], orders, packet[f"netlab.{variant}.size"], strict=True)
+            numbers = zip(
+                packet[f"netlab.{variant}.version"], orders, packet[f"netlab.{variant}.size"], strict=True
+            )
             messages = packet["netlab.message"] or [""]  # one that is empty looks like none
             return [
                 f"ver: {version}, order: {order}, size: {size} -> {message}"
@@ -139,7 +141,9 @@ class VectorTestCase(SynchronousTestCase):
                 expected = replace(expected, messages=("".join(expected.messages),))
             got = read_as(expected, streams[number])
             if got != expected:
-                wrong.append((expected.name, [piece.hex(" ") for piece in case.pieces], difference(expected, got)))
+                wrong.append(
+                    (expected.name, [piece.hex(" ") for piece in case.pieces], difference(expected, got))
+                )
         self.assertEqual(wrong[:5], [], f"{len(wrong)} of {len(cases)} with {options}")
 
 
@@ -172,7 +176,9 @@ class Vectors(VectorTestCase):
             capture.send(capture.client(), vector.stream)
         found = packets(capture, FIELDS, only="netlab")
         self.assertEqual([packet["netlab.variant"] for packet in found], [["udp"]] * len(vectors))
-        self.assertEqual([("".join(packet["netlab.message"]),) for packet in found], [v.messages for v in vectors])
+        self.assertEqual(
+            [("".join(packet["netlab.message"]),) for packet in found], [v.messages for v in vectors]
+        )
 
 
 class Damaged(VectorTestCase):
@@ -196,7 +202,9 @@ class Damaged(VectorTestCase):
         chance = random.Random(2)
         cases = []
         for vector in FRAMED:
-            others = [other for other in FRAMED if other.variant == vector.variant and len(other.stream) <= SMALL]
+            others = [
+                other for other in FRAMED if other.variant == vector.variant and len(other.stream) <= SMALL
+            ]
             for other in chance.sample(others, 10):
                 stream = vector.stream + other.stream
                 if stream:

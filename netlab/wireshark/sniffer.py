@@ -64,7 +64,7 @@ class NoRight(CannotCapture):
     status = 3
 
 
-class Recorder:
+class Sniffer:
     """A tool that captures these ports on this interface. Leaving the context ends it."""
 
     def __init__(self, tool: tools.Tool, interface: str, ports: list[int]) -> None:
@@ -89,7 +89,7 @@ class Recorder:
         self._copier: threading.Thread | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Recorder:
+    def __enter__(self) -> Sniffer:
         return self
 
     def __exit__(self, *_: object) -> None:
