@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import socket
 import struct
@@ -223,8 +222,7 @@ class ServerTestCase(SynchronousTestCase):
             self.say_hello(client)
 
     def unix_path(self) -> str:
-        """Where a Unix socket can be. Relative, since such a path may have some 100 bytes only."""
-        folder = self.mktemp()
-        os.makedirs(folder)
-        self.addCleanup(shutil.rmtree, folder)
-        return os.path.relpath(os.path.join(folder, "lab"))
+        """Where a Unix socket can be: not in trial's folder, since its path may have some 100 bytes only."""
+        folder = TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        return os.path.join(folder.name, "lab")

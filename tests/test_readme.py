@@ -10,7 +10,6 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -102,8 +101,8 @@ class Walk:
 
     def shell(self, text: str, shell: str = "sh") -> Program:
         """Run a block, with the commands that belong to the tests' Python."""
-        text = text.replace(".venv/bin/twistd -n", f"{script('twistd')} -n --pidfile=")
-        text = text.replace(".venv/bin/", f"{sysconfig.get_path('scripts')}/")
+        text = text.replace(".venv/bin/", f"{script('')}/")
+        text = re.sub(r"bin/twistd -n\b", "bin/twistd -n --pidfile=", text)
         home = {"HOME": self.folder, "XDG_CONFIG_HOME": f"{self.folder}/.config"}
         return Program(shell, "-ec", f"cd {self.folder}\n{text}", env=home)
 

@@ -278,7 +278,7 @@ class OtherRecordings(RecordTestCase):
         server = self.record(
             "netlab-tcp",
             "--listen",
-            f"unix:{os.path.abspath(path)}",
+            f"unix:{path}",
             "--listen",
             "haproxy:tcp:0:interface=127.0.0.1",
             *ipv6,
