@@ -222,10 +222,6 @@ class Observers:
             for kind, listener in observer.listens().items():
                 self._listeners[kind] = (*self._listeners.get(kind, ()), listener)
 
-    def wants(self, kind: type) -> bool:
-        """Does anybody listen to this kind? Where not, the event need not be made."""
-        return kind in self._listeners
-
     def happened(self, kind: type, *what: object) -> None:
         """An event of this kind, made of these values if anybody listens to it."""
         if kind in self._listeners:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import struct
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,9 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from twisted.trial.unittest import SkipTest
-
-from tests.support import PATIENCE
+from tests.wireshark import reading
 
 Place = tuple[str, int]
 
@@ -205,22 +200,8 @@ def _packet(kind: int, body: bytes) -> Packet:
 
 def tshark(path: str | Path, *options: str) -> str:
     """What tshark, with nobody's settings, says of a recording; it must have no complaint about the file."""
-    program = shutil.which("tshark")
-    if program is None:
-        raise SkipTest("tshark, which comes with Wireshark, is not installed")
     with TemporaryDirectory() as empty:
-        done = subprocess.run(
-            [program, "-n", "-r", str(path), *options],
-            capture_output=True,
-            timeout=PATIENCE,
-            check=False,
-            env={**os.environ, "HOME": empty, "XDG_CONFIG_HOME": empty, "LC_ALL": "C.UTF-8"},
-        )
-    complaints = [
-        line for line in done.stderr.decode().splitlines() if not line.startswith("Running as user")
-    ]
-    assert (done.returncode, complaints) == (0, []), complaints
-    return done.stdout.decode()
+        return reading.tshark("-r", str(Path(path).absolute()), *options, folder=empty, dissector=None)
 
 
 def fields(path: str | Path, *names: str, options: tuple[str, ...] = ()) -> list[list[str]]:

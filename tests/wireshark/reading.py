@@ -128,8 +128,10 @@ class Capture:
         path.write_bytes(b"".join(self._blocks))
 
 
-def tshark(*arguments: str, folder: str, dissector: Path = DISSECTOR) -> str:
-    """What tshark prints with our dissector; it may not complain. folder: where it finds no configuration."""
+def tshark(*arguments: str, folder: str, dissector: Path | None = DISSECTOR) -> str:
+    """What tshark prints with our dissector, or without; it may not complain. folder: where it finds no
+    configuration.
+    """
     program = shutil.which("tshark")
     if program is None:
         raise SkipTest("there is no tshark")
@@ -143,7 +145,7 @@ def tshark(*arguments: str, folder: str, dissector: Path = DISSECTOR) -> str:
         "LC_ALL": "C.UTF-8",
     }
     done = subprocess.run(
-        [program, "-n", "-X", f"lua_script:{dissector}", *arguments],
+        [program, "-n", *(["-X", f"lua_script:{dissector}"] if dissector else []), *arguments],
         capture_output=True,
         timeout=PATIENCE,
         check=False,

@@ -89,16 +89,17 @@ sys.exit(main())
 """netlab that is so late with its own signal that a command would see two signals as two."""
 
 LESSON = f"""
-timeout {PATIENCE:g} {script("twistd")} -n --pidfile= netlab-tcpv3 --echo > "$1" 2>&1 &
+timeout {PATIENCE:g} {script("twistd")} -n --pidfile= netlab-tcpv3 --echo --record "$1/server.pcapng" \\
+    > "$1/server.log" 2>&1 &
 server=$!
-until grep -q Listening "$1"; do kill -0 $server || exit 9; sleep 0.01; done
-{script("netlab")} client tcpv3 -e -m hello -m world
+until grep -q Listening "$1/server.log"; do kill -0 $server || exit 9; sleep 0.01; done
+{script("netlab")} client tcpv3 -e -m hello -m world --record "$1/client.pcapng"
 status=$?
 kill $server
 wait $server
 exit $status
 """
-"""netlab's own server and client. $1 is where the server's log goes."""
+"""netlab's own server and client, which record. $1 is where the server's log and the recordings go."""
 
 SYN, ACK, FIN, PUSH = 0x02, 0x10, 0x01, 0x08
 
@@ -173,10 +174,10 @@ class CaptureTestCase(SynchronousTestCase):
                 path.chmod(0o755)
         return folder
 
-    def fields(self, *names: str) -> list[list[str]]:
-        """These fields of each packet of the capture."""
+    def fields(self, *names: str, file: str = "") -> list[list[str]]:
+        """These fields of each packet of the capture, or of another file."""
         arguments = [part for name in names for part in ("-e", name)]
-        printed = tshark("-r", self.file, "-T", "fields", *arguments, folder=self.folder)
+        printed = tshark("-r", file or self.file, "-T", "fields", *arguments, folder=self.folder)
         return [line.split("\t") for line in printed.splitlines()]
 
     def assert_whole(self) -> None:
@@ -191,15 +192,31 @@ class CaptureTestCase(SynchronousTestCase):
 class Lesson(CaptureTestCase):
     """A whole run: netlab's real server and client."""
 
+    def messages(self, file: str) -> list[tuple[str, str, str]]:
+        """Of each of the laboratory's frames in a file: who sent it, its order, its message."""
+        found = []
+        for port, orders, messages in self.fields(
+            "tcp.srcport", "netlab.v3.order", "netlab.message", file=file
+        ):
+            sender = "server" if port == "5005" else "client"
+            each = zip(orders.split(","), messages.split(","), strict=True)
+            found += [(sender, order, message) for order, message in each if order]
+        return sorted(found)
+
     def lesson(self, capture: Callable[..., Program], *options: str) -> Program:
-        log = os.path.join(self.folder, "server.log")
-        program = capture(*options, "--", "sh", "-c", LESSON, "sh", log)
+        program = capture(*options, "--", "sh", "-c", LESSON, "sh", self.folder)
         self.assertEqual(program.ended(), 0, program.output)
         self.assert_whole()
-        messages = sorted(found for found in self.fields("netlab.message", "netlab.v3.order") if any(found))
-        self.assertEqual(
-            [",".join(each) for each in zip(*messages, strict=True)], ["hello,hello,world,world", "1,1,2,2"]
-        )
+        # The capture and what both sides recorded of the same run show the same.
+        for file in (
+            self.file,
+            *(os.path.join(self.folder, f"{who}.pcapng") for who in ("server", "client")),
+        ):
+            self.assertEqual(
+                self.messages(file),
+                [(who, *frame) for who in ("client", "server") for frame in (("1", "hello"), ("2", "world"))],
+                file,
+            )
         program.wait_for("10|1[1-9] packets in .*: 1 TCP connection; 4 frames of v3")
         program.wait_for(f"see them: wireshark {self.file} ")
         self.assertNotIn("--", [line[:2] for line in program.lines])
