@@ -12,7 +12,7 @@ from netlab import __version__
 from netlab.clients import arguments as clients
 from netlab.wireshark import arguments as wireshark
 
-DESCRIPTION = """The socket laboratory: its clients, and its packets in Wireshark. Start a server in one terminal:
+DESCRIPTION = """The socket laboratory: clients, and packets in Wireshark. Start a server in one terminal:
 
     twistd -n netlab-tcp
 

@@ -195,9 +195,8 @@ class Lesson(CaptureTestCase):
     def messages(self, file: str) -> list[tuple[str, str, str]]:
         """Of each of the laboratory's frames in a file: who sent it, its order, its message."""
         found = []
-        for port, orders, messages in self.fields(
-            "tcp.srcport", "netlab.v3.order", "netlab.message", file=file
-        ):
+        names = "tcp.srcport", "netlab.v3.order", "netlab.message"
+        for port, orders, messages in self.fields(*names, file=file):
             sender = "server" if port == "5005" else "client"
             each = zip(orders.split(","), messages.split(","), strict=True)
             found += [(sender, order, message) for order, message in each if order]
@@ -208,10 +207,8 @@ class Lesson(CaptureTestCase):
         self.assertEqual(program.ended(), 0, program.output)
         self.assert_whole()
         # The capture and what both sides recorded of the same run show the same.
-        for file in (
-            self.file,
-            *(os.path.join(self.folder, f"{who}.pcapng") for who in ("server", "client")),
-        ):
+        recordings = [os.path.join(self.folder, f"{who}.pcapng") for who in ("server", "client")]
+        for file in self.file, *recordings:
             self.assertEqual(
                 self.messages(file),
                 [(who, *frame) for who in ("client", "server") for frame in (("1", "hello"), ("2", "world"))],
