@@ -29,6 +29,13 @@ class Fields(SynchronousTestCase):
             ["version  size         order        text", "01       00 00 00 05  00 00 00 01  68 65 6c 6c 6f"],
         )
 
+    def test_a_bar_stands_where_one_read_ended_and_the_next_began(self) -> None:
+        numbers = fields.variable(variable.frame(1, "hello"), Layout.GUIDE)
+        self.assertEqual(
+            fields.table(numbers, (3, 9, 11)),
+            ["version  order        size         text", "01       00 00|00 01  00 00 00 05 |68 65|6c 6c 6f"],
+        )
+
     def test_a_field_without_bytes_says_so(self) -> None:
         self.assertEqual(fields.table(fields.text(b"")), ["text", "(no bytes)"])
 

@@ -89,6 +89,17 @@ class Runs(SynchronousTestCase):
         cutter.feed(note(1, b"abc") + note(2, b"d") + b"\0")
         self.assertEqual(cutter.offset, 10)
 
+    def test_what_is_needed_next(self) -> None:
+        """First a header, then the frame that it announces, from the place where it begins."""
+        cutter = variable.Cutter(Layout.GUIDE)
+        first, second = variable.frame(1, "hello").pack(), variable.frame(2, "again!").pack()
+        needed = []
+        for piece in first[:4], first[4:9], first[9:] + second[:1], second[1:9], second[9:]:
+            cutter.feed(piece)
+            needed.append((cutter.offset, cutter.needed))
+        self.assertEqual(needed, [(0, 9), (0, 14), (14, 9), (14, 15), (29, 9)])
+        self.assertEqual((fixed.cutter().needed, text.Cutter().needed), (1, 1))
+
 
 class Violations(SynchronousTestCase):
     """What a cutter says of a stream that breaks."""
