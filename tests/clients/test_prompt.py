@@ -246,7 +246,8 @@ class Editing(AtATerminal):
             terminal.type("\x7f\x7fLF\x1b[H>\r")  # backspace twice, and at the beginning of the line
             frame = struct.pack("!BLL", 1, 1, 13) + b">halfhalfhaLF"
             self.assertEqual(receive(connection, len(frame)), frame)
-            terminal.shows(PROMPT)
+            # While a line is written above the prompt, a key would not be the prompt's.
+            terminal.shows("Sent ver: 1, order: 1, size: 13 -> >halfhalfhaLF", PROMPT)
             terminal.type("\x04")
             self.assertEqual(connection.recv(100), b"")
         self.assertEqual(terminal.ended(), 0)
@@ -259,7 +260,7 @@ class Editing(AtATerminal):
             terminal.type("\x1b[200~one\ntwo\n\x1b[201~\r")
             frames = struct.pack("!BLL", 1, 1, 3) + b"one" + struct.pack("!BLL", 1, 2, 3) + b"two"
             self.assertEqual(receive(connection, len(frames)), frames)
-            terminal.shows(PROMPT)
+            terminal.shows("Sent ver: 1, order: 2, size: 3 -> two", PROMPT)
             terminal.type("\x04")
             self.assertEqual(connection.recv(100), b"")
         self.assertEqual(terminal.ended(), 0)
@@ -287,10 +288,10 @@ class Editing(AtATerminal):
             terminal.shows(PROMPT)
             terminal.type("first\r")
             receive(connection, 14)
-            terminal.until(lambda seen: seen[-1] == PROMPT.rstrip(), "the next prompt")
+            terminal.shows("Sent ver: 1, order: 1, size: 5 -> first", PROMPT)
             terminal.type("\x1b[A!\r")
             self.assertEqual(receive(connection, 15)[9:], b"first!")
-            terminal.shows(PROMPT)
+            terminal.shows("Sent ver: 1, order: 2, size: 6 -> first!", PROMPT)
             terminal.type("\x04")
         self.assertEqual(terminal.ended(), 0)
 
