@@ -1345,8 +1345,11 @@ local function submit(segment, claim)
             reconsider(connection)
         end
     elseif interesting and not connection.foreign then
-        segment.in_turn = segment.at == (direction.heard or direction.began_at)
-        direction.heard = math.max(direction.heard or 0, segment.at + #segment.data)
+        direction.heard = direction.heard or direction.began_at
+        segment.in_turn = segment.at <= direction.heard
+        if segment.in_turn then
+            direction.heard = math.max(direction.heard, segment.at + #segment.data)
+        end
         connection.history[#connection.history + 1] = segment
         connection.kept = connection.kept + #segment.data
         connection.full = connection.kept > HISTORY_BYTES

@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 from twisted.trial.unittest import SkipTest
 
@@ -32,6 +34,8 @@ SEPARATOR, AGGREGATOR = "\x1e", "\x1f"
 
 NOISE = ("Running as user", "** (tshark", "(tshark:")
 """How the lines begin that tshark writes about the machine: about root, and about what libraries warn of."""
+
+T = TypeVar("T")
 
 Packet = dict[str, list[str]]
 """The values of the fields that were asked for, in the order in which they stand in the packet."""
@@ -195,6 +199,12 @@ def _packets(printed: str, names: Sequence[str]) -> Iterator[Packet]:
         if packet.pop("_ws.lua.error"):
             raise AssertionError(f"a Lua error in {packet}")
         yield packet
+
+
+def at_once(calls: Sequence[Callable[[], T]]) -> list[T]:
+    """What these return. Each waits for a tshark, so two of them are under way at a time."""
+    with ThreadPoolExecutor(2) as pool:
+        return [running.result() for running in [pool.submit(call) for call in calls]]
 
 
 def joined(found: Iterable[Packet]) -> Packet:

@@ -89,6 +89,7 @@ sys.exit(main())
 """netlab that is so late with its own signal that a command would see two signals as two."""
 
 LESSON = f"""
+cd "$1"
 timeout {PATIENCE:g} {script("twistd")} -n --pidfile= netlab-tcpv3 --echo --record "$1/server.pcapng" \\
     > "$1/server.log" 2>&1 &
 server=$!
@@ -99,7 +100,9 @@ kill $server
 wait $server
 exit $status
 """
-"""netlab's own server and client, which record. $1 is where the server's log and the recordings go."""
+"""netlab's own server and client, which record. $1 is where the server's log and the recordings go, and where
+both run: whoever may not capture may not enter the test's own folder either.
+"""
 
 SYN, ACK, FIN, PUSH = 0x02, 0x10, 0x01, 0x08
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import random
 import re
+from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
+from itertools import permutations
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from netlab.wire import fixed, variable
 from netlab.wire.variable import Layout
 from netlab.wire.vectors import VECTORS
-from tests.wireshark.reading import PORT, Capture, Packet, Talk, packets
+from tests.wireshark.reading import PORT, Capture, Packet, Talk, at_once, packets
 
 TWO_PASSES = "-2"
 
@@ -57,20 +60,18 @@ class ReadingTestCase(SynchronousTestCase):
 
     def assert_in_both(self, field: str, expected: dict[int, list[str]], *options: str) -> None:
         """In one pass and in two a field has the same values."""
-        self.assertEqual(self.values(field, *options), expected)
-        self.assertEqual(self.values(field, TWO_PASSES, *options), expected)
+        ways = [partial(self.values, field, *passes, *options) for passes in ((), (TWO_PASSES,))]
+        self.assertEqual(at_once(ways), [expected, expected])
 
 
 class Echoes(ReadingTestCase):
     def assert_links(self, in_: dict[int, str], of: dict[int, str], notes: dict[int, list[str]]) -> None:
         """The links forth and back, and the notes, as the second pass shows them."""
-        self.assertEqual(
-            self.values("netlab.echo_in", TWO_PASSES), {number: [to] for number, to in in_.items()}
-        )
-        self.assertEqual(
-            self.values("netlab.echo_of", TWO_PASSES), {number: [to] for number, to in of.items()}
-        )
-        self.assertEqual(self.values("netlab.note", TWO_PASSES), notes)
+        fields = ("netlab.echo_in", "netlab.echo_of", "netlab.note")
+        found = self.read(*fields, options=(TWO_PASSES,))
+        got = [{number: packet[name] for number, packet in found.items() if packet[name]} for name in fields]
+        links = [{number: [to] for number, to in each.items()} for each in (in_, of)]
+        self.assertEqual(got, [*links, notes])
 
     def test_frames_are_linked_by_order_and_bytes(self) -> None:
         for make in (v2, v3):
@@ -354,34 +355,42 @@ class Segments(ReadingTestCase):
         talk = self.capture.talk()
         return talk, [talk.segments(True, piece)[0] for piece in self.PIECES]
 
+    def sent(self, *sequence: int) -> None:
+        """A connection whose segments are in the capture in this sequence."""
+        talk, packets_ = self.segments()
+        self.capture.add(*(packets_[number] for number in sequence))
+        talk.finish()
+
     def assert_all_four(self, *options: str) -> None:
-        for passes in ((), (TWO_PASSES,)):
-            found = self.values("netlab.v3.order", *passes, *options)
-            self.assertEqual(
-                [order for values in found.values() for order in values], ["1", "2", "3", "4"], options
-            )
-            self.assertEqual(self.values("netlab.reason", *passes, *options), {})
+        """In each connection all four frames are found, once, in their order, and nothing is wrong."""
+        fields = ("tcp.stream", "netlab.v3.order", "netlab.reason")
+        ways = [partial(packets, self.capture, fields, *passes, *options) for passes in ((), (TWO_PASSES,))]
+        for passes, read in enumerate(at_once(ways), 1):
+            orders: dict[str, list[str]] = defaultdict(list)
+            for packet in read:
+                orders[packet["tcp.stream"][0]] += packet["netlab.v3.order"] + packet["netlab.reason"]
+            wrong = {stream: found for stream, found in orders.items() if found != ["1", "2", "3", "4"]}
+            self.assertEqual(wrong, {}, (passes, options))
 
     def test_a_retransmission_counts_once(self) -> None:
         for again in range(4):
-            self.capture = Capture()
-            talk, sent = self.segments()
-            self.capture.add(*sent[: again + 1], sent[again], *sent[again + 1 :])
-            talk.finish()
-            self.assert_all_four()
-            self.assert_all_four("-o", "tcp.no_subdissector_on_error:FALSE")
+            for later in range(again, 4):
+                self.sent(*range(later + 1), again, *range(later + 1, 4))
+        self.assert_all_four()
+        self.assert_all_four("-o", "tcp.no_subdissector_on_error:FALSE")
+
+    def test_segments_in_every_order(self) -> None:
+        for sequence in permutations(range(4)):
+            self.sent(*sequence)
+        self.assert_all_four()
+        self.assert_all_four("-o", "tcp.reassemble_out_of_order:TRUE")
+        self.assert_all_four("-o", "tcp.no_subdissector_on_error:FALSE")
 
     def test_two_segments_change_places(self) -> None:
-        for early in range(3):
-            self.capture = Capture()
-            talk, sent = self.segments()
-            sent[early], sent[early + 1] = sent[early + 1], sent[early]
-            self.capture.add(*sent)
-            talk.finish()
-            self.assert_all_four()
-            self.assert_all_four("-o", "tcp.reassemble_out_of_order:TRUE")
-            notes = [note for values in self.values("netlab.note", TWO_PASSES).values() for note in values]
-            self.assertEqual(notes, ["out-of-order"])
+        for sequence in ((1, 0, 2, 3), (0, 2, 1, 3), (0, 1, 3, 2)):
+            self.sent(*sequence)
+        notes = self.values("netlab.note", TWO_PASSES)
+        self.assertEqual(list(notes.values()), 3 * [["out-of-order"]])
 
     def test_a_retransmission_that_holds_more(self) -> None:
         talk = self.capture.talk()
@@ -409,9 +418,7 @@ class Segments(ReadingTestCase):
         self.assertEqual(list(found.values()), [["1048576"], ["1048576"]])
 
     def test_without_reassembly_by_tcp(self) -> None:
-        talk, sent = self.segments()
-        self.capture.add(*sent)
-        talk.finish()
+        self.sent(0, 1, 2, 3)
         self.assert_all_four("-o", "tcp.desegment_tcp_streams:FALSE")
 
 
@@ -584,16 +591,20 @@ class Garbage(ReadingTestCase):
             client = self.capture.client()
             self.capture.send(client, chance.randbytes(chance.randrange(30)))
             self.capture.answer(client, chance.randbytes(chance.randrange(3)))
-        for option in (
+        variants: tuple[tuple[str, ...], ...] = (
             (),
             ("-d", f"tcp.port=={PORT},netlab_v2"),
             ("-d", f"tcp.port=={PORT},netlab_v3"),
             ("-o", "netlab.variant:text"),
-        ):
-            for passes in ((), (TWO_PASSES,)):
-                for more in (
-                    (),
-                    ("-o", "tcp.reassemble_out_of_order:TRUE"),
-                    ("-o", "tcp.no_subdissector_on_error:FALSE"),
-                ):
-                    self.assertTrue(self.read("netlab.variant", options=(*option, *passes, *more)))
+        )
+        ways: tuple[tuple[str, ...], ...] = (
+            (),
+            (TWO_PASSES,),
+            (TWO_PASSES, "-o", "tcp.reassemble_out_of_order:TRUE"),
+            ("-o", "tcp.no_subdissector_on_error:FALSE"),
+        )
+        chosen = [
+            (*variant, *way) for number, variant in enumerate(variants) for way in ways[number % 2 :: 2]
+        ]
+        read = at_once([partial(self.read, "netlab.variant", options=options) for options in chosen])
+        self.assertTrue(all(read))
