@@ -45,25 +45,26 @@ def address_text(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _place(address: Any) -> Place | None:
+Place = tuple[str, int]
+"""An IP address and a port."""
+
+
+def place(address: Any) -> Place | None:
+    """Where an address of Twisted's is; None where it has no IP address."""
     host, port = getattr(address, "host", None), getattr(address, "port", None)
     return None if host is None or port is None else (host, port)
 
 
 def describe(address: IAddress | None) -> tuple[str, str]:
     """An address of Twisted's as (transport, text): what stands in the brackets of a log line."""
-    host, port = getattr(address, "host", None), getattr(address, "port", None)
-    if host is not None and port is not None:
+    where = place(address)
+    if where is not None:
         # A PROXY header names any host that it likes.
-        return str(getattr(address, "type", "TCP")).lower(), printable(address_text(host, port))
+        return str(getattr(address, "type", "TCP")).lower(), printable(address_text(*where))
     name = getattr(address, "name", None) or b"-"
     return "unix", printable(
         name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else str(name)
     )
-
-
-Place = tuple[str, int]
-"""An IP address and a port."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +91,7 @@ class Peer:
         """Whom a connection of Twisted's leads to."""
         remote, local = transport.getPeer(), transport.getHost()
         fileno = getattr(transport, "fileno", lambda: None)  # what is no socket, as in a test, has none
-        return cls(*describe(remote), thread, _place(remote), _place(local), fileno())
+        return cls(*describe(remote), thread, place(remote), place(local), fileno())
 
     @property
     def bracket(self) -> str:

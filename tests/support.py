@@ -47,6 +47,14 @@ def until(condition: Callable[[], bool], what: str, patience: float = PATIENCE) 
         time.sleep(0.01)
 
 
+LOOPBACK_UP = """
+import fcntl, socket, struct
+SIOCSIFFLAGS, IFF_UP = 0x8914, 1
+fcntl.ioctl(socket.socket(), SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
+"""
+"""Python code that a new network namespace needs first: its loopback is down."""
+
+
 class Program:
     """A program in a process of its own. `lines` grows with what it prints; leaving the context ends it."""
 

@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "handlers": {"wire"},
     "observers": {"wire", "events"},
     "reactors": set[str](),
-    "wireshark": {"observers"},
+    "wireshark": {"wire", "observers"},
     "taps": {"wire", "events", "protocols", "handlers", "observers", "reactors"},
 }
 """Which rooms a room may import, itself always: the one place where this is written down for machines."""

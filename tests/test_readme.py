@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from tests.support import ROOT, Program, script
+from tests.support import LOOPBACK_UP, ROOT, Program, script
 
 README = ROOT / "README.md"
 PAGES = (README, ROOT / "docs" / "wireshark.md")
@@ -30,11 +30,6 @@ TRIES = 5
 """How many times pieces are sent until the server reads them one by one: a busy machine reads two at once."""
 
 NAMESPACE = ("unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child")
-LOOPBACK_UP = """
-import fcntl, socket, struct
-SIOCSIFFLAGS, IFF_UP = 0x8914, 1
-fcntl.ioctl(socket.socket(), SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
-"""
 
 
 class Block(NamedTuple):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from netlab import PORT
 from netlab.events import (
     ChunkReceived,
     ChunkSent,
@@ -25,7 +26,7 @@ from netlab.events import (
 from netlab.observers import streams
 from netlab.observers.dialects import Dialect
 from netlab.observers.packets import Conversation, datagram
-from netlab.observers.streams import Chunk, Streams
+from netlab.observers.streams import Chunk, Streams, in_bytes
 
 Packet = tuple[bytes, str]
 """A packet from its IP header on, and its comment."""
@@ -36,7 +37,7 @@ MAX_MESSAGES = 8
 MAX_LINE = 200
 """Characters of a message in a comment, which is to be read in one line."""
 
-MADE_UP = ("192.0.2.1", 5005), ("192.0.2.2", 49_152)
+MADE_UP = ("192.0.2.1", PORT), ("192.0.2.2", 49_152)
 """This side's address and a peer's, where there are none: from the range for documentation (RFC 5737)."""
 
 _KERNELS = "made up: what the kernels do by themselves, no program sees"
@@ -154,10 +155,8 @@ class Rebuild:
             comment = _KERNELS
 
     def _comment(self, what: str, chunk: Chunk, peer: Peer) -> str:
-        length = len(chunk.data)
-        return "; ".join(
-            [f"{what}: {length:,} byte{'s' * (length != 1)}{self._handled(peer)}", *self._found(chunk)]
-        )
+        start = f"{what}: {in_bytes(len(chunk.data))}{self._handled(peer)}"
+        return "; ".join([start, *self._found(chunk)])
 
     def _handled(self, peer: Peer) -> str:
         """Who handles it: a thread, or the one thread of all, for this key of its selector."""
@@ -168,7 +167,7 @@ class Rebuild:
 
     def _found(self, chunk: Chunk) -> Iterator[str]:
         for found in chunk.found[:MAX_MESSAGES]:
-            yield found.line if len(found.line) <= MAX_LINE else f"{found.line[:MAX_LINE]}..."
+            yield found.shortened(MAX_LINE)
         if len(chunk.found) > MAX_MESSAGES:
             yield f"{len(chunk.found) - MAX_MESSAGES:,} more {self._dialect.unit}s"
         if chunk.violation is not None:

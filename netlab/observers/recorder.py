@@ -105,7 +105,7 @@ class Recorder:
 
     def happened(self, event: Any) -> None:
         """Take an event; the recorder's thread writes it."""
-        size = AN_EVENT + len(getattr(event, "data", b""))
+        size = _size(event)
         with self._changed:
             if self._ended or self._closing:
                 return
@@ -155,9 +155,9 @@ class Recorder:
                     os.ftruncate(self._file, self._written)
             gone = error.errno in (errno.EPIPE, errno.EINVAL)  # EINVAL: on Windows
             why = "nobody reads it any more" if gone and not self._is_regular else error.strerror
-            self._give_up(str(why))
+            self._end(str(why))
         except Exception as error:
-            self._give_up(f"an error in netlab, {error!r}")
+            self._end(f"an error in netlab, {error!r}")
         finally:
             os.close(self._file)
 
@@ -169,7 +169,7 @@ class Recorder:
             if self._ended or not self._waiting:
                 return None
             at, event = self._waiting.popleft()
-            self._size -= AN_EVENT + len(getattr(event, "data", b""))
+            self._size -= _size(event)
             return at, event
 
     def _write(self, data: bytes) -> None:
@@ -178,19 +178,21 @@ class Recorder:
             view = view[os.write(self._file, view) :]
         self._written += len(data)
 
-    def _give_up(self, why: str) -> None:
-        with self._changed:
-            self._end(why)
-
     def _end(self, why: str) -> None:
         """Record no more: said once."""
-        if self._ended:
-            return
-        self._ended = True
-        self._waiting.clear()
-        self._changed.notify()
-        end = f"The recording in {self._name} ends here, after {self._count:,} packets"
-        self._tell(f"{end}: {why}; all else goes on", True)
+        with self._changed:  # a lock that may be taken twice
+            if self._ended:
+                return
+            self._ended = True
+            self._waiting.clear()
+            self._changed.notify()
+            end = f"The recording in {self._name} ends here, after {self._count:,} packets"
+            self._tell(f"{end}: {why}; all else goes on", True)
+
+
+def _size(event: Any) -> int:
+    """Bytes that an event takes while it waits."""
+    return AN_EVENT + len(getattr(event, "data", b""))
 
 
 def _opened(name: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from netlab.observers.dialects import Dialect
@@ -39,6 +39,10 @@ class Found:
         """Where the next one begins."""
         return self.start + len(self.data)
 
+    def shortened(self, most: int) -> str:
+        """Its line, with so many characters at most."""
+        return self.line if len(self.line) <= most else f"{self.line[:most]}..."
+
 
 @dataclass(frozen=True)
 class Chunk:
@@ -64,6 +68,11 @@ class Chunk:
     def end(self) -> int:
         """Where the next one begins."""
         return self.start + len(self.data)
+
+
+def in_bytes(count: int) -> str:
+    """A number of bytes, in words."""
+    return f"{count:,} byte{'s' * (count != 1)}"
 
 
 def datagram(dialect: Dialect, data: bytes) -> Chunk:
@@ -139,17 +148,16 @@ class Stream:
         return found
 
 
-@dataclass
 class Streams:
-    """Both directions of a conversation, as one side sees them."""
+    """Both directions of a conversation, as one side sees them. dialect: what is spoken. is_server: which
+    side is it?
+    """
 
-    dialect: Dialect
-    is_server: bool
-    received: Stream = field(init=False)
-    sent: Stream | None = field(init=False, default=None)
-
-    def __post_init__(self) -> None:
-        self.received = Stream(self.dialect, answers=not self.is_server)
+    def __init__(self, dialect: Dialect, is_server: bool) -> None:
+        self.received = Stream(dialect, answers=not is_server)
+        self._dialect = dialect
+        self._is_server = is_server
+        self._sent: Stream | None = None
 
     def receive(self, data: bytes) -> Chunk:
         """What one recv() returned."""
@@ -157,7 +165,7 @@ class Streams:
 
     def send(self, data: bytes) -> Chunk:
         """What one write() sends."""
-        if self.sent is None:  # not before: an echo has the layout that was found in what it echoes (V8)
+        if self._sent is None:  # not before: an echo has the layout that was found in what it echoes (V8)
             layout = getattr(self.received.cutter, "layout", None)
-            self.sent = Stream(self.dialect, self.is_server, layout)
-        return self.sent.feed(data)
+            self._sent = Stream(self._dialect, self._is_server, layout)
+        return self._sent.feed(data)

@@ -19,7 +19,7 @@ from netlab.events import (
     PeerHalfClosed,
 )
 from netlab.observers.dialects import TEXT, Dialect
-from netlab.observers.streams import Chunk, Found, Streams, datagram
+from netlab.observers.streams import Chunk, Found, Streams, datagram, in_bytes
 from netlab.wire.fields import table
 from netlab.wire.text import complete_length
 
@@ -106,13 +106,13 @@ class Trace:
     def _datagram(self, what: str, peer: Peer, data: bytes) -> None:
         self._datagrams[what] += 1
         start = f"{what}() {self._datagrams[what]}{' returned' if what == 'recv' else ':'}"
-        self._head(peer, f"{start} a datagram of {_bytes(len(data))}")
+        self._head(peer, f"{start} a datagram of {in_bytes(len(data))}")
         self._body(peer, datagram(self._dialect, data))
 
     def _draw(self, peer: Peer, what: str, where: str, chunk: Chunk) -> None:
         length = len(chunk.data)
         last = f" to {chunk.end - 1:,}" * (length > 1)
-        self._head(peer, f"{what} {_bytes(length)}, {chunk.start:,}{last} of {where}")
+        self._head(peer, f"{what} {in_bytes(length)}, {chunk.start:,}{last} of {where}")
         self._body(peer, chunk)
 
     def _head(self, peer: Peer, line: str) -> None:
@@ -156,8 +156,8 @@ class Trace:
         pieces = f", from recv() {found.first} to {found.last}" if found.cuts else ""
         if found.cuts and found.last - found.first == 1:
             pieces = f", from recv() {found.first} and {found.last}"
-        line = found.line if len(found.line) <= MAX_LINE else f"{found.line[:MAX_LINE]}..."
-        yield f"{_UNDER}{self._dialect.unit} of {_bytes(len(found.data))}{pieces}: {line}"
+        what = f"{self._dialect.unit} of {in_bytes(len(found.data))}{pieces}"
+        yield f"{_UNDER}{what}: {found.shortened(MAX_LINE)}"
         if len(found.fields) > 1:
             names, values = table(found.fields, found.cuts)
             yield f"{_UNDER}  {self._paint(_NAME, names)}"
@@ -168,7 +168,7 @@ class Trace:
             yield f"{_UNDER}{rest} a character: the rest is to come, and is printed with the next message"
 
     def _left_over(self, chunk: Chunk) -> str:
-        left = f"left over for the next recv(): {_bytes(chunk.rest)} of a {self._dialect.unit}"
+        left = f"left over for the next recv(): {in_bytes(chunk.rest)} of a {self._dialect.unit}"
         what = "its header" if chunk.rest < self._dialect.header else "it"
         return f"{left}; {chunk.missing:,} more make {what} whole"
 
@@ -195,7 +195,3 @@ def may_colour(stream: TextIO | None) -> bool:
     if stream is None or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     return stream.isatty() and (sys.platform != "win32" or "WT_SESSION" in os.environ)
-
-
-def _bytes(count: int) -> str:
-    return f"{count:,} byte{'s' * (count != 1)}"

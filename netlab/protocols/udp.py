@@ -12,7 +12,7 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.logger import Logger
 
 from netlab import events
-from netlab.events import Observers, Peer, Place, address_text
+from netlab.events import Observers, Peer, Place, address_text, place
 from netlab.wire import text
 
 MAX_DATAGRAM = 65_535
@@ -78,10 +78,9 @@ class UDPServer(DatagramProtocol):
         return None
 
 
-def _place(transport: Any) -> tuple[Place, int]:
+def _place(transport: Any) -> tuple[Place | None, int]:
     """Where a port is, and its descriptor."""
-    host = transport.getHost()
-    return (host.host, host.port), transport.fileno()
+    return place(transport.getHost()), transport.fileno()
 
 
 def _peer(remote: Place, place: tuple[Place | None, int | None]) -> Peer:

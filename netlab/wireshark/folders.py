@@ -16,6 +16,7 @@ from enum import Enum
 from importlib import resources
 from pathlib import Path
 
+from netlab.wire.text import writable
 from netlab.wireshark import tools
 
 NAME = "netlab.lua"
@@ -198,5 +199,4 @@ def _say(what: str, file: Path) -> None:
 
 
 def _print(text: str) -> None:
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    sys.stdout.write(writable(text, sys.stdout.encoding or "utf-8") + "\n")
