@@ -5,15 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
+from io import StringIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint, serverFromString
+from twisted.logger import Logger, textFileLogObserver
 
 from netlab.events import Observer, Observers, Peer
 from netlab.observers.dialects import Dialect
 from netlab.observers.lines import Lines
 from netlab.observers.log import Log
 from netlab.observers.stats import Stats
+from netlab.observers.writer import Writer
 from netlab.protocols.factory import ServerFactory
 from netlab.taps.common import CommonOptions, TCPOptions
 from netlab.taps.server import CannotServe, Server
@@ -35,10 +38,11 @@ class Watch(NamedTuple):
     recorder: Recorder | None
 
 
-def watch(options: CommonOptions, dialect: Dialect, first: Sequence[Observer] = ()) -> Watch:
+def watch(options: CommonOptions, dialect: Dialect, reactor: Any, first: Sequence[Observer] = ()) -> Watch:
     """Who listens, as the options want it. dialect: what is spoken. first: who else does, and is told before
     them. Raises CannotServe where there is no file to record in.
     """
+    _free_console(options, reactor)
     recorder = _recorder(options, dialect) if options["record"] is not None else None
     log = Log(options.encoding)
     listening: list[Observer] = [*first]
@@ -51,6 +55,22 @@ def watch(options: CommonOptions, dialect: Dialect, first: Sequence[Observer] = 
     if stats is not None:
         listening.append(stats)
     return Watch(Observers(listening), stats, recorder)
+
+
+def _free_console(options: CommonOptions, reactor: Any) -> None:
+    """Let nobody wait for the console: as a command, where the log goes to one (L10)."""
+    if options.parent is None or not hasattr(options.console, "buffer"):
+        return
+    observer = options.parent.get("fileLogObserverFactory", textFileLogObserver)  # twist's may be JSON's
+    writer = options.console = Writer(options.console, partial(_log_line, observer))
+    reactor.addSystemEventTrigger("after", "shutdown", writer.end)
+
+
+def _log_line(observer: Callable[[StringIO], Any], sentence: str) -> str:
+    """A sentence of the writer's as the line that this kind of log has."""
+    text = StringIO()
+    Logger(observer=observer(text)).warn("{line}", line=sentence, log_system="writer")
+    return text.getvalue()
 
 
 def _trace(options: CommonOptions, dialect: Dialect, log: Log) -> Observer:
@@ -89,7 +109,7 @@ def tcp_server(
     """
     if reactor is None:
         from twisted.internet import reactor
-    observed = watch(options, dialect, first)
+    observed = watch(options, dialect, reactor, first)
     stopping = threading.Event()
     factory = make_factory(
         _handlers(handler or options["handler"], options["delay"], reactor, stopping),

@@ -155,6 +155,15 @@ class CommonOptions(usage.Options):
         is_file = parent.get("logfile") not in (None, "-")
         return None if is_file or not (parent.get("nodaemon") or sys.platform == "win32") else sys.stdout
 
+    @console.setter
+    def console(self, stream: Any) -> None:
+        """Have the log go to this stream instead: both runners begin it after makeService()."""
+        assert self.parent is not None
+        if "logFile" in self.parent:
+            self.parent["logFile"] = stream
+        else:
+            sys.stdout = stream
+
     @property
     def encoding(self) -> str:
         """What the log is written in: the console's encoding, UTF-8 in a file."""

@@ -25,7 +25,7 @@ def makeService(options: Options, reactor: Any = None) -> Server:
     """The service of netlab-udp."""
     if reactor is None:
         from twisted.internet import reactor
-    observed = watch(options, DATAGRAM)
+    observed = watch(options, DATAGRAM, reactor)
     protocol = UDPServer(options["echo"], observed.observers)
 
     def listen() -> Any:

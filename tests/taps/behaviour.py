@@ -134,7 +134,7 @@ class TCPBehaviour:
         server = self.start()
         self.is_served(server)
         server.wait_for("Closed connection from")
-        until(lambda: server.threads() == 1 or not self.threaded, "the first client's thread ends")
+        until(lambda: server.threads() == 2 or not self.threaded, "the first client's thread ends")
         descriptors, threads = server.descriptors(), server.threads()
         clients = [server.connect() for _ in range(50)]
         server.wait_for("Accepted connection", 51)
