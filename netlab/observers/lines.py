@@ -76,7 +76,9 @@ class Lines:
             self._line(peer, f"Note {word}: order {order} where {expected} was expected")
 
     def remarked(self, event: Remarked) -> None:
-        self._line(event.peer, f"Recognized {event.remark.text} by the frame at byte {event.remark.offset}")
+        offset, text, advice = event.remark
+        where = f"at byte {offset}: {advice}" if advice else f"by the frame at byte {offset}"
+        self._line(event.peer, f"Recognized {text} {where}")
 
     def unanswered(self, event: Unanswered) -> None:
         self._line(event.peer, f"No echo to {event.peer.address}: {event.why}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from netlab.wire import text
-from netlab.wire.framing import Cutter, FixedFormat
+from netlab.wire import framing, strangers, text
+from netlab.wire.framing import FixedFormat, Item, Remark
 
 VERSION = 1
 LAYOUT = struct.Struct("!BLL20s")
@@ -53,6 +53,24 @@ def frame(order: int, typed: str) -> Frame:
 FORMAT: FixedFormat[Frame] = FixedFormat(LAYOUT, Frame, VERSION)
 
 
-def cutter() -> Cutter[Frame]:
+class Cutter(framing.Cutter[Frame]):
+    """The state of one stream of these frames.
+
+    Little-endian numbers break nothing here, since any are legal: they are named in a Remark before the first
+    run (R8).
+    """
+
+    def __init__(self) -> None:
+        super().__init__(FORMAT, strangers.TCPV2)
+
+    def _cut(self, data: bytes) -> list[Item[Frame]]:
+        is_first = self.offset == 0
+        items = super()._cut(data)
+        if is_first and self.offset and strangers.is_little_endian(data):
+            items.insert(0, Remark(0, *strangers.LITTLE_ENDIAN))
+        return items
+
+
+def cutter() -> Cutter:
     """The state of one stream of these frames."""
-    return Cutter(FORMAT)
+    return Cutter()

@@ -13,6 +13,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
+from netlab.wire import strangers
+from netlab.wire.strangers import Stranger
 from netlab.wire.violations import (
     SHOWN_BYTES,
     DeadlinePassed,
@@ -97,6 +99,8 @@ class Remark(NamedTuple):
     offset: int
     """Where in the stream it was found, in bytes from 0."""
     text: str
+    advice: str = ""
+    """What to do about it, if anything."""
 
 
 Item: TypeAlias = "Run[F] | Remark | Violation"
@@ -125,16 +129,22 @@ class Cutter(Generic[F]):
     """The state of one stream: takes its bytes in any pieces, gives runs, and at most one violation, which is
     the last.
 
+    speaks: what frames of this format are called (netlab/wire/strangers.py), None for a format of your own.
+
     offset: where in the stream the first byte stands that is in no run yet, in bytes from 0.
     violation: what was wrong, or None. From then on all bytes are discarded.
+    stranger: what came instead of frames, where that is certain. Unlike all else, it depends on the pieces:
+    on how much had come when the violation was found (S3, R8).
 
     It holds at most the beginning of one frame: never more than the format lets a frame be.
     """
 
-    def __init__(self, format: Format[F]) -> None:
+    def __init__(self, format: Format[F], speaks: str | None = None) -> None:
         self.format = format
         self.offset = 0
         self.violation: Violation | None = None
+        self.stranger: Stranger | None = None
+        self._speaks = speaks
         self._held = bytearray()
         self._need = 1
 
@@ -184,7 +194,7 @@ class Cutter(Generic[F]):
             self._held += data[cut.end :]
             self._need = cut.need
         else:
-            items.append(self._violated(cut.violation))
+            items.append(self._violated(self._named(cut.violation, data, cut.end)))
         return items
 
     def _incomplete(self, kind: type[Incomplete], what: str, advice: str) -> list[Item[F]]:
@@ -192,7 +202,20 @@ class Cutter(Generic[F]):
             return []
         held = bytes(self._held)
         detail = f"{what} after {len(held):,} bytes of a frame that needs {self._need:,}"
-        return [self._violated(kind(self.offset, held, detail, advice))]
+        return [self._violated(self._named(kind(self.offset, held, detail, advice), held, 0))]
+
+    def _named(self, violation: Violation, data: bytes, at: int) -> Violation:
+        """The violation, with the name of what came instead, where that is certain (R8).
+
+        data: all that is at hand; data[at:] is the frame that is none.
+        """
+        self.stranger = strangers.in_frames(data, at, violation.offset == 0, self._speaks)
+        if self.stranger is None:
+            return violation
+        name, advice = self.stranger
+        return type(violation)(
+            violation.offset, violation.head, f"{violation.detail}: this is {name}", advice
+        )
 
     def _violated(self, violation: Violation) -> Violation:
         self.violation = violation

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from netlab.wire.framing import Cut, Format, Item, Run
+from netlab.wire import strangers
+from netlab.wire.framing import Cut, Format, Item, Remark, Run
 
 REPLY_PREFIX = b"ECHO: "
 """What the text servers put before the bytes that they send back (T3)."""
@@ -44,9 +45,10 @@ def complete_length(data: bytes) -> int:
 def _awaits_more(tail: bytes) -> bool:
     """Are these bytes a true beginning of one character?
 
-    The decoder knows the rules: it then keeps them and gives nothing yet.
+    The decoder knows the rules: it then keeps them and gives nothing yet. But it also keeps the first two
+    bytes of a surrogate, which is no character.
     """
-    return _Decoder("replace").decode(tail) == ""
+    return not b"\xed\xa0" <= tail < b"\xee" and _Decoder("replace").decode(tail) == ""
 
 
 _Decoder = codecs.getincrementaldecoder("utf-8")
@@ -120,7 +122,8 @@ def datagram(data: bytes) -> Run[Message]:
 
 class Cutter:
     """The state of one text stream: each chunk is a message; only a character that is split over two chunks
-    is held (T5).
+    is held (T5), and the stream's first bytes, until they are known for something else than text or are too
+    many (R8).
 
     Has the shape of framing.Cutter. Text has no violations, and nothing is ever pending: the echo goes out at
     once.
@@ -133,16 +136,27 @@ class Cutter:
     def __init__(self) -> None:
         self.offset = 0
         self._begun = b""
+        self._first: bytes | None = b""
 
     def feed(self, data: bytes) -> list[Item[Message]]:
-        """Take what one read yielded; return it as a run of one message."""
+        """Take what one read yielded; return it as a run of one message. A Remark, one at most, stands before
+        the run that makes it certain.
+        """
         if not data:
             return []
+        remarks = [] if self._first is None else self._recognised(self._first + data)
         self.offset += len(data)
         seen = self._begun + data
         length = complete_length(seen)
         self._begun = seen[length:]
-        return [Run(data, 1, _Chunk(decode(seen[:length])))]
+        return [*remarks, Run(data, 1, _Chunk(decode(seen[:length])))]
+
+    def _recognised(self, first: bytes) -> list[Remark]:
+        """Look at the stream's first bytes, as far as they have come."""
+        stranger = strangers.in_text(first)
+        decided = stranger is not None or len(first) >= strangers.FIRST_BYTES
+        self._first = None if decided else first
+        return [Remark(0, *stranger)] if stranger else []
 
     def finish(self) -> list[Item[Message]]:
         """The stream has ended: the bytes of a character that was never completed are a last message of no

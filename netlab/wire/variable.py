@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from netlab.wire import framing, orders, text
+from netlab.wire import framing, orders, strangers, text
 from netlab.wire.framing import Cut, Format, Item, Remark, SizedFormat
 from netlab.wire.violations import Incomplete, Oversize, Violation, WrongLayout
 
@@ -172,7 +172,7 @@ class Cutter(framing.Cutter[Frame]):
 
     def __init__(self, layout: Layout | None = None, max_size: int = MAX_SIZE) -> None:
         self._prelude = _Prelude(layout, max_size)
-        super().__init__(self._prelude)
+        super().__init__(self._prelude, strangers.TCPV3)
         self.layout = layout
         self._max_size = max_size
 
@@ -220,8 +220,6 @@ class Cutter(framing.Cutter[Frame]):
             f"read as {layout.other.fields}, the frame at byte {fork.offset} has order {order} and size "
             f"{size}: the other side seems to use --layout {layout.other.value}, here it is {layout.value}"
         )
-        if isinstance(violation, Incomplete):
-            return type(violation)(
-                violation.offset, violation.head, violation.detail, f"{violation.advice}; {hint}"
-            )
-        return WrongLayout(violation.offset, violation.head, violation.detail, hint)
+        kind = type(violation) if isinstance(violation, Incomplete) else WrongLayout
+        advice = hint if kind is WrongLayout and self.stranger is None else f"{violation.advice}; {hint}"
+        return kind(violation.offset, violation.head, violation.detail, advice)

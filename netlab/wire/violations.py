@@ -1,4 +1,4 @@
-"""What a peer can get wrong on the wire, each with its stable reason word (docs/protocol.md, R1-R7).
+"""What a peer can get wrong on the wire, each with its stable reason word (docs/protocol.md, R1-R8).
 
     Violation
     |-- WrongVersion       wrong-version   a frame begins with a byte that is not the version
@@ -27,8 +27,8 @@ class Violation(Exception):
 
     offset: where the offending frame's first byte stands in the stream, in bytes from 0. head: the frame's
     first bytes, SHOWN_BYTES at most, as far as they have come. detail: what is wrong, in a few words, with
-    the numbers. Of what the peer sent it holds numbers only, never text. advice: what the peer's author
-    should do.
+    the numbers, and what it is that came, where that is certain (R8). Of what the peer sent it holds numbers
+    only, never text. advice: what the peer's author should do.
     """
 
     reason: ClassVar[str]

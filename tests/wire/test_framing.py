@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netlab.wire import fixed, text, variable
 from netlab.wire.framing import Cut, Cutter, FixedFormat, Run, SizedFormat, StreamCutter
+from netlab.wire.strangers import FIRST_BYTES
 from netlab.wire.variable import Layout
 from netlab.wire.violations import Truncated
 from tests.wire import bounded, ends, in_reads, numbers, read, reads, soup, wrecked
@@ -181,16 +182,18 @@ CUTTERS: dict[str, tuple[Callable[[], StreamCutter[Any]], int]] = {
     "auto": (lambda: variable.Cutter(None, MAX_SIZE), 9 + MAX_SIZE),
     "guide": (lambda: variable.Cutter(Layout.GUIDE, MAX_SIZE), 9 + MAX_SIZE),
     "scripts": (lambda: variable.Cutter(Layout.SCRIPTS, MAX_SIZE), 9 + MAX_SIZE),
-    "text": (text.Cutter, 4),
+    "text": (text.Cutter, 4 + FIRST_BYTES),
 }
-"""All cutters, and the longest frame of each, in bytes."""
+"""All cutters, and the longest frame of each, in bytes: of text, a character, and what is looked at (R8)."""
 
 cutters = st.sampled_from(sorted(CUTTERS))
 
 
 def held(cutter: Any) -> int:
     """How many bytes a cutter keeps."""
-    return len(cutter._begun if isinstance(cutter, text.Cutter) else cutter._held)
+    if isinstance(cutter, text.Cutter):
+        return len(cutter._begun) + len(cutter._first or b"")
+    return len(cutter._held)
 
 
 class AnyBytes(SynchronousTestCase):

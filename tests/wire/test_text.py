@@ -66,6 +66,12 @@ class Decoding(SynchronousTestCase):
         self.assertEqual({complete_length(begun) for begun in BEGINNINGS}, {0})
         self.assertEqual({complete_length(b"\x80" + begun) for begun in BEGINNINGS}, {1})
 
+    def test_nothing_else_is_taken_for_one(self) -> None:
+        for first in range(0xC0, 0x100):
+            for second in range(0x100):
+                data = bytes((first, second))
+                self.assertEqual(complete_length(data), len(data) - len(characters(data)[1]), data)
+
 
 class Printing(SynchronousTestCase):
     """What a peer sent is harmless in print (P1, P2)."""
