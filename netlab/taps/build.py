@@ -19,6 +19,7 @@ from netlab.observers.stats import Stats
 from netlab.observers.writer import Writer
 from netlab.protocols.factory import ServerFactory
 from netlab.taps.common import CommonOptions, TCPOptions
+from netlab.taps.machine import share_memory
 from netlab.taps.server import CannotServe, Server
 
 if TYPE_CHECKING:
@@ -134,6 +135,7 @@ def _handlers(kind: str, delay: float, reactor: Any, stopping: threading.Event) 
     if kind == "threads":
         from netlab.handlers.threads import ThreadHandler
 
+        share_memory()
         return lambda session: ThreadHandler(session, session.number, reactor, delay)
     from netlab.handlers.reactor import ReactorHandler, wake_on_signals
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import socket
 import struct
 import sys
+from contextlib import suppress
 
 _SIOCGIFADDR = 0x8915  # Linux: the IPv4 address of an interface
+_M_ARENA_MAX = -8  # glibc: malloc.h
 _NOWHERE = (
     "192.0.2.1",
     9,
@@ -54,6 +56,19 @@ def _outgoing_address() -> list[str]:
         except OSError:
             return []
         return [str(probe.getsockname()[0])]
+
+
+def share_memory() -> None:
+    """Let all threads of this process take memory from the same two arenas, on Linux with glibc.
+
+    Else each thread gets one of its own, which keeps what a long message needed for a moment: half a MiB a
+    client. Two are enough where one thread runs at a time.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        with suppress(AttributeError, OSError):  # another C library
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
 def raise_descriptor_limit() -> tuple[int, int] | None:
