@@ -243,7 +243,8 @@ class Session(FrameReceiver[F], Generic[F]):
         if not (self._read_closed or self._discarding):
             # A reset inside a frame is no truncation (R4), but what came whole before it counts.
             rest = self.cutter.finish()
-            self.itemsReceived(rest if clean else [item for item in rest if not isinstance(item, Violation)])
+            theirs = clean and not self._closing  # where this side has closed, nobody cut a frame off
+            self.itemsReceived(rest if theirs else [item for item in rest if not isinstance(item, Violation)])
         outcome = self._outcome or (Outcome.FINISHED if clean else Outcome.RESET)
         self._outcome = outcome
         self._tell(events.Closed, self.peer, outcome, self._aborted)

@@ -96,7 +96,7 @@ class Everything:
 class SessionTarget:
     """The sessions of a server that echoes, with everybody who can observe it."""
 
-    ends = ("fin", "deadline", "reset")  # not stop and idle: a frame that they cut off is told as truncated
+    ends = tuple(OUTCOMES)
 
     def __init__(self, format: Format, make: Callable[..., ServerFactory[Any]], dialect: Dialect) -> None:
         self.name = f"session {format.name}"

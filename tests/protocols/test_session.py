@@ -362,6 +362,14 @@ class Deadlines(SessionTestCase):
         self.assertTrue(transport.disconnecting)
         self.assertEqual(self.outcome(), Outcome.IDLE)
 
+    def test_who_is_sent_away_in_the_middle_of_a_frame_has_not_cut_it_off(self) -> None:
+        session, transport = self.connect(self.factory(idle_timeout=10, frame_timeout=0))
+        session.dataReceived(HALF)
+        self.pass_time(12)
+        self.assertTrue(transport.disconnecting)
+        self.assertEqual(self.outcome(), Outcome.IDLE)
+        self.assertNotIn("Violated", self.told.kinds)
+
     def test_nobody_is_silent_while_his_handler_is_at_work(self) -> None:
         session, transport = self.connect(self.factory(lazy=True, idle_timeout=10, frame_timeout=0))
         session.dataReceived(HELLO)
