@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from netlab import __version__
+from netlab.check import arguments as check
 from netlab.clients import arguments as clients
 from netlab.wireshark import arguments as wireshark
 
-DESCRIPTION = """The socket laboratory: clients, and packets in Wireshark. Start a server in one terminal:
+DESCRIPTION = """The socket laboratory: clients, a judge of your own programs, packets in Wireshark.
+Start a server in one terminal:
 
     twistd -n netlab-tcp
 
@@ -37,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     whole.add_argument("--version", action="version", version=f"netlab {__version__}")
     commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True)
     clients.add(commands)
+    check.add(commands)
     wireshark.add(commands)
     completion = commands.add_parser(
         "completion",
@@ -51,7 +54,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit status."""
     whole = parser()
-    options, unknown = whole.parse_known_args(argv)
+    own, program = divided(sys.argv[1:] if argv is None else list(argv))
+    options, unknown = whole.parse_known_args(own, argparse.Namespace(program=program))
     if unknown:  # told by the command that does not know it, with its own usage
         getattr(options, "parser", whole).error(f"unrecognized arguments: {' '.join(unknown)}")
     if options.command == "completion":
@@ -62,6 +66,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:  # before the command could see to it itself
         return 128 + signal.SIGINT
     return status
+
+
+def divided(argv: list[str]) -> tuple[list[str], list[str]]:
+    """The command line, and the program that stands behind `--` in it.
+
+    argparse would take the program's words for its own optional arguments.
+    """
+    if "--" not in argv or argv[0] not in check.COMMANDS:
+        return argv, []
+    at = argv.index("--")
+    return argv[:at], argv[at + 1 :]
 
 
 def complete(shell: str) -> int:

@@ -20,7 +20,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from tests.support import LOOPBACK_UP, ROOT, Program, script
 
 README = ROOT / "README.md"
-PAGES = (README, ROOT / "docs" / "wireshark.md")
+PAGES = (README, *[ROOT / "docs" / f"{name}.md" for name in ("wireshark", "check", "reliability")])
 FENCED = re.compile(r"(?:<!-- ([^\n]*) -->\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MARKS = re.compile(
     r"|server|the server says|the client says|it says|in pieces|needs tshark|setup: (run|test)|fails: \d"
@@ -151,6 +151,12 @@ class Pages(SynchronousTestCase):
 
     def test_what_is_said_of_wireshark(self) -> None:
         self.walk(ROOT / "docs" / "wireshark.md")
+
+    def test_what_is_said_of_checking(self) -> None:
+        self.walk(ROOT / "docs" / "check.md")
+
+    def test_what_is_promised(self) -> None:
+        self.walk(ROOT / "docs" / "reliability.md")
 
     def walk(self, page: Path) -> None:
         if not can_have_namespaces():

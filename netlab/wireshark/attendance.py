@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any
 
-from netlab.wireshark import namespace
+from netlab import namespace
 from netlab.wireshark.sniffer import CannotCapture
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")

@@ -12,8 +12,8 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import IO
 
-from netlab import PORT
-from netlab.wireshark import namespace, tools
+from netlab import PORT, namespace
+from netlab.wireshark import tools
 from netlab.wireshark.attendance import Command, NoCommand, UntilTold, watch_reader
 from netlab.wireshark.sniffer import CannotCapture, NoRight, Sniffer
 from netlab.wireshark.summary import summary

@@ -19,7 +19,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import IO, Any
 
-from netlab.wireshark import namespace, tools
+from netlab import namespace
+from netlab.wireshark import tools
 from netlab.wireshark.stream import HEADER, NotUnderstood, Stream
 
 BEGIN = 10.0

@@ -18,7 +18,8 @@ from typing import Any
 _NEW_USER, _NEW_NET = 0x10000000, 0x40000000
 _SET_INTERFACE_FLAGS, _UP = 0x8914, 1
 _DEATH_SIGNAL = 1  # of prctl
-_AMBIENT, _RAISE, _CLEAR = 47, 2, 4  # of prctl
+_AMBIENT, _RAISE = 47, 2  # of prctl
+_SECURE_BITS, _NO_ROOT = 28, 0b11  # of prctl: who becomes root gets nothing, for good
 _CAPABILITIES_VERSION = 0x20080522
 _NET_ADMIN, _NET_RAW = 12, 13
 
@@ -51,8 +52,9 @@ def enter() -> None:
 
 
 def forgo() -> None:
-    """What is started from now on gets no capability from us."""
-    _call("prctl", _AMBIENT, _CLEAR, 0, 0, 0)
+    """What is started from now on gets no capability, not even as root. To be called after enter()."""
+    _call("prctl", _SECURE_BITS, _NO_ROOT, 0, 0, 0)
+    _make_inheritable(0)  # the ambient ones go with it
 
 
 def end_with_parent() -> None:
@@ -90,7 +92,7 @@ def _make_inheritable(capabilities: int) -> None:
     sets = ctypes.create_string_buffer(24)
     _call("capget", header, sets)
     low = list(struct.unpack("=6L", sets.raw))  # effective, permitted, inheritable; then the same for 32 on
-    low[2] |= capabilities
+    low[2] = capabilities
     _call("capset", header, struct.pack("=6L", *low))
 
 

@@ -1,0 +1,81 @@
+"""What the checker has seen: the bytes that it sent, with their boundaries, and what came back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from netlab.check.findings import Closing
+
+
+class Fact(Enum):
+    """What no row of bytes shows, but is true or false of a program."""
+
+    LOSES = "bytes are lost when the client reads late"
+    WAITS = "a second client waits until the first has gone"
+    STUCK = "it cannot be started again at once"
+    EXHAUSTED = "it ends when it has no more descriptors"
+    DIES = "it ended while it was checked"
+    HANGS = "it waits for ever for an echo that does not come"
+    STRANGERS = "anybody's datagram is taken for the echo"
+    RECONNECTS = "each message comes on a connection of its own"
+
+
+@dataclass
+class Exchange:
+    """What passed over one connection, or between one datagram socket and the program.
+
+    The judged program's side of it is what a model (netlab/check/models) must predict.
+    """
+
+    datagrams: bool = False
+    sent: list[bytes] = field(default_factory=list)
+    """What the checker sent. Over TCP, each piece was read by the program before the next was sent."""
+    known: bool = True
+    """Is it known how the program read it? Not where much is sent without a pause."""
+    finished: bool = False
+    """Did the checker send its FIN, behind all of this?"""
+    reset: bool = False
+    """Did the checker reset the connection, behind all of this?"""
+    received: list[bytes] = field(default_factory=list)
+    """What came back: datagrams; over TCP, what was read."""
+    settled: bool = False
+    """Was it waited until no more came?"""
+    closing: Closing | None = None
+    rightly: bool = True
+    """Is all that came what a right program sends? Found out where it is not known how the program read."""
+    foretold: Sequence[object] = ()
+    """What a right program makes of it, for each way in which it may have read it."""
+    typed: list[str] | None = None
+    """The lines that a client was given to read, without their ends; None of a server."""
+    input_ended: bool = False
+    """Did the client's input end, behind all of these?"""
+    lost_after: int | None = None
+    """How many of these lines it had when the checker reset the connection; None where that waited for it."""
+    refused: bool = False
+    """Did nobody listen when the client came?"""
+
+    @property
+    def stream(self) -> bytes:
+        """What came back, joined."""
+        return b"".join(self.received)
+
+
+@dataclass
+class Evidence:
+    """What one case has seen."""
+
+    id: str
+    core: bool
+    failed: bool = False
+    exchanges: list[Exchange] = field(default_factory=list)
+    errors: Sequence[str] = ()
+    """The exceptions that the program has written to standard error meanwhile: `struct.error: ...`."""
+    printed: str | None = None
+    """What the program has printed meanwhile; None where that cannot be seen."""
+    texts: list[str] = field(default_factory=list)
+    """The texts that were looked for in what it prints."""
+    numbers: set[int] = field(default_factory=set)
+    """The large numbers in the lines that it printed for an order of 0x01020304."""
+    facts: dict[Fact, bool] = field(default_factory=dict)

@@ -1,0 +1,244 @@
+"""A report for the terminal, and the line that shows how far a check has come."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from netlab.check.findings import Diagnosis, Finding, Level, Report, Step, Verdict
+from netlab.check.reports import rows, words
+from netlab.wire.text import printable, writable
+
+NARROWEST, WIDEST = 80, 120
+"""Columns of a report, whatever the terminal has: fewer are too few for bytes, more too many for prose."""
+
+MARGIN = 12
+"""Columns in front of what stands at a label."""
+
+_BOLD, _LABEL, _PLAIN = "\x1b[1m", "\x1b[36m", "\x1b[0m"
+_GOOD, _BAD, _LATE, _ODD = "\x1b[32m", "\x1b[1;31m", "\x1b[1;33m", "\x1b[1;35m"
+
+_COLOURS = {
+    Verdict.OK.value: _GOOD,
+    Verdict.LOOSE.value: _LATE,
+    Verdict.INFO.value: _LABEL,
+    Verdict.FAIL.value: _BAD,
+    Verdict.TIMEOUT.value: _LATE,
+    Verdict.ERROR.value: _ODD,
+    words.PASS: _GOOD,
+    words.NOT_JUDGED: _ODD,
+}
+
+
+def render(
+    report: Report,
+    width: int = WIDEST,
+    *,
+    colour: bool = False,
+    verbose: bool = False,
+    encoding: str = "utf-8",
+) -> str:
+    """The report as lines of at most `width` columns, 80 to 120; only commands are never broken.
+
+    colour: may there be some? A verdict's word always stands there, too. verbose: a line for each case that
+    was passed, and the whole evidence for each robust one that was not. encoding: of what it is written to.
+    """
+    writer = _Writer(max(NARROWEST, min(width, WIDEST)), colour)
+    return writable("\n".join(_report(report, writer, verbose)) + "\n", encoding)
+
+
+def evidence(finding: Finding, width: int = WIDEST) -> str:
+    """What was seen of one case, without its name and without colours."""
+    return "\n".join(_evidence(finding, _Writer(width, False)))
+
+
+def diagnosed(diagnosis: Diagnosis, width: int = WIDEST) -> str:
+    """One diagnosis, without colours."""
+    return "\n".join(_diagnosis(diagnosis, _Writer(width, False)))
+
+
+class _Writer:
+    """Breaks lines, escapes what stands in them, and paints."""
+
+    def __init__(self, width: int, colour: bool) -> None:
+        self.width = width
+        self.room = width - MARGIN  # for what stands at a label
+        self._colour = colour
+
+    def paint(self, style: str, text: str) -> str:
+        return f"{style}{text}{_PLAIN}" if self._colour else text
+
+    def word(self, verdict: str, width: int = 0) -> str:
+        """A verdict in its colour, with so many columns at least."""
+        return self.paint(_COLOURS.get(verdict, _BAD), verdict) + " " * (width - len(verdict))
+
+    def prose(self, text: str, indent: int = 2) -> Iterator[str]:
+        """A text in lines. A newline in it is one that a program has sent, and is shown as such.
+
+        At the margin stands only what we say: the second line is indented in any case.
+        """
+        first, others = " " * indent, " " * (indent or 2)
+        lines = textwrap.wrap(
+            printable(text),
+            self.width,
+            initial_indent=first,
+            subsequent_indent=others,
+            break_on_hyphens=False,
+        )
+        return iter(lines)
+
+    def labelled(self, label: str, lines: Iterable[str]) -> Iterator[str]:
+        """Lines, the first of them behind a label; nothing where there are none."""
+        front = f"  {self.paint(_LABEL, label.ljust(MARGIN - 2))}"
+        for line in lines:
+            yield front + line
+            front = " " * MARGIN
+
+    def told(self, label: str, text: str) -> Iterator[str]:
+        """A text behind a label; nothing where there is none."""
+        return self.labelled(label, (line[MARGIN:] for line in self.prose(text, MARGIN)))
+
+
+def _report(report: Report, writer: _Writer, verbose: bool) -> Iterator[str]:
+    yield from _head(report, writer)
+    yield from _counted(report, writer, verbose)
+    for finding in words.failures(report, Level.CORE):
+        yield from ("", *_case(finding, writer))
+    for diagnosis in report.diagnoses:
+        yield from ("", *_diagnosis(diagnosis, writer))
+    if report.unexplained:
+        yield ""
+        yield from writer.prose(f"No diagnosis explains {', '.join(report.unexplained)}.", 0)
+    yield from _robust(report, writer, verbose)
+    yield from _told(report, writer, verbose)
+    if report.notes:
+        yield from _heading("What limits this judgement", writer)
+        yield from (line for note in report.notes for line in writer.prose(note))
+    yield ""
+    if report.trouble:
+        yield from writer.told("trouble", report.trouble)
+    yield words.grade(report).removesuffix(words.outcome(report)) + writer.word(words.outcome(report))
+
+
+def _heading(text: str, writer: _Writer) -> Iterator[str]:
+    yield from ("", writer.paint(_BOLD, text))
+
+
+def _head(report: Report, writer: _Writer) -> Iterator[str]:
+    for line in writer.prose(words.command(report), 0):
+        yield writer.paint(_BOLD, line)
+    yield from writer.prose(words.about(report), 0)
+
+
+def _counted(report: Report, writer: _Writer, verbose: bool) -> Iterator[str]:
+    for level in Level:
+        groups = words.groups(report.of(level))
+        if groups:
+            yield from _heading(f"{level.value} cases passed", writer)
+        whole = []
+        for name, findings in groups.items():
+            if not verbose and all(each.verdict is Verdict.OK for each in findings):
+                whole.append(f"{name} ({len(findings)})")
+            else:
+                yield _group(name, findings, writer)
+                shown = [each for each in findings if verbose and each.verdict is Verdict.OK]
+                yield from (line for each in shown for line in _line(each, each.requirement, writer))
+        yield from writer.told("all of", ", ".join(whole))
+
+
+def _group(name: str, findings: Sequence[Finding], writer: _Writer) -> str:
+    """How many cases of a group were passed, and what was said of the others."""
+    passed, judged = words.score(findings)
+    others = Counter(each.verdict.value for each in findings if each.verdict is not Verdict.OK)
+    told = ", ".join(f"{number} {writer.word(verdict)}" for verdict, number in others.items())
+    return f"  {printable(name):20} {passed:>3} of {judged:<4} {told}".rstrip()
+
+
+def _line(finding: Finding, text: str, writer: _Writer) -> Iterator[str]:
+    """A case in one line, or as many as the text needs."""
+    name = printable(finding.id).ljust(18)
+    front = f"  {writer.word(finding.verdict.value, 8)} {name} "
+    indent = 12 + len(name)
+    for line in writer.prose(text, indent) if text else [""]:
+        yield (front + line[indent:]).rstrip()
+        front = " " * indent
+
+
+def _case(finding: Finding, writer: _Writer) -> Iterator[str]:
+    yield f"{writer.word(finding.verdict.value)}  {writer.paint(_BOLD, printable(finding.id))}"
+    yield from _evidence(finding, writer)
+
+
+def _evidence(finding: Finding, writer: _Writer) -> Iterator[str]:
+    yield from writer.told("required", finding.requirement)
+    yield from writer.told("found", finding.summary)
+    if "\n" in finding.expected:
+        expected = finding.expected.split("\n")
+        yield from writer.labelled("expected", rows.fitting(expected, writer.room))
+    else:
+        yield from writer.told("expected", finding.expected)
+    yield from writer.labelled("exchange", (line for step in finding.steps for line in _step(step, writer)))
+    yield from writer.told("closed", words.closed(finding.closing) if finding.closing else "")
+    yield from writer.labelled("stderr", rows.fitting(finding.stderr, writer.room))
+    yield from writer.told("look up", words.place(finding.guide, finding.clause))
+    # Not broken: it is to be copied.
+    yield from writer.labelled("again", [printable(finding.again)] if finding.again else [])
+
+
+def _step(step: Step, writer: _Writer) -> Iterator[str]:
+    front = f"{printable(step.way)} "
+    for line in writer.prose(step.title, MARGIN + len(front)):
+        yield front + line.lstrip()
+        front = " " * len(front)
+    yield from (" " * len(front) + row for row in rows.fitting(step.rows, writer.room - len(front)))
+
+
+def _diagnosis(diagnosis: Diagnosis, writer: _Writer) -> Iterator[str]:
+    yield from _mistake("DIAGNOSIS", diagnosis, writer)
+    yield from writer.told("explains", ", ".join(diagnosis.ids))
+    if diagnosis.ties:
+        told = "What was seen can have other reasons just as well; from outside they cannot be told apart:"
+        yield from writer.prose(told)
+    for other in diagnosis.ties:
+        yield from _mistake("OR", other, writer)
+
+
+def _mistake(word: str, diagnosis: Diagnosis, writer: _Writer) -> Iterator[str]:
+    front = f"{writer.paint(_LATE, word)}  "
+    indent = len(word) + 2
+    for line in writer.prose(f"{diagnosis.title} ({diagnosis.name})", indent):
+        yield front + writer.paint(_BOLD, line[indent:])
+        front = " " * indent
+    for paragraph in diagnosis.explanation.split("\n"):
+        yield from writer.prose(paragraph)
+    yield from writer.labelled("code", rows.fitting(diagnosis.code.split("\n"), writer.room))
+    yield from writer.told("look up", words.place(diagnosis.guide))
+
+
+def _robust(report: Report, writer: _Writer, verbose: bool) -> Iterator[str]:
+    findings = words.failures(report, Level.ROBUST)
+    if findings:
+        yield from _heading(f"{words.NEXT} (it costs nothing in the grade)", writer)
+    for finding in findings:
+        # Whoever still has core cases to pass is to see those.
+        if verbose or not words.failures(report, Level.CORE):
+            yield from ("", *_case(finding, writer))
+        else:
+            yield from _line(finding, f"{finding.requirement} ({words.place(finding.guide)})", writer)
+
+
+def _told(report: Report, writer: _Writer, verbose: bool) -> Iterator[str]:
+    for heading, verdict in (
+        ("Not as it should be, but taken", Verdict.LOOSE),
+        ("For your information", Verdict.INFO),
+        ("The checker's own trouble: nothing is said of the program", Verdict.ERROR),
+    ):
+        findings = words.with_verdict(report, verdict)
+        if findings:
+            yield from _heading(heading, writer)
+        for finding in findings:
+            if verbose and verdict is Verdict.ERROR:
+                yield from ("", *_case(finding, writer))
+            else:
+                yield from _line(finding, finding.summary or finding.requirement, writer)

@@ -1,0 +1,323 @@
+"""The server that is judged, as a case sees it: whom to connect to, what to send, what must come back."""
+
+from __future__ import annotations
+
+import re
+import select
+import socket
+import struct
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from netlab.check.connection import TICK, Connection, DatagramSocket
+from netlab.check.evidence import Evidence
+from netlab.check.findings import Verdict
+from netlab.check.judged import Judged, fail, timeout, unseen
+from netlab.check.programs import Limits, Program
+from netlab.check.waiting import ANSWER, QUIET, START, Patience
+from netlab.wire.text import REPLY_PREFIX, printable
+
+FIXED = struct.Struct("!BLL20s")
+HEADER = struct.Struct("!BLL")
+TEXT_LENGTH = 20
+
+PACE = 0.003
+"""Seconds between two of many connections: without, a short queue of the system's would be what is judged."""
+
+SHOWN = 30
+"""Characters of a text that a summary shows."""
+
+LONG = 1 << 16
+"""Bytes of a text that is only looked at when most of it has come back."""
+
+NARROW = 1 << 16
+"""Bytes of room at the checker's end of a connection that is to fill up."""
+
+
+class Message(NamedTuple):
+    """One message: its bytes as they are sent, and the text that is to be printed."""
+
+    data: bytes
+    text: str
+
+
+def fixed(order: int, text: str | bytes, size: int | None = None, version: int = 1) -> bytes:
+    """A frame of 29 bytes (docs/protocol.md, F1-F3). size: if it is not the text's length."""
+    data = text.encode() if isinstance(text, str) else text
+    padded = data[:TEXT_LENGTH].ljust(TEXT_LENGTH, b"-")
+    return FIXED.pack(version, order, len(text) if size is None else size, padded)
+
+
+def variable(layout: str, order: int, text: str | bytes, size: int | None = None, version: int = 1) -> bytes:
+    """A frame of variable size (V1-V3). size: if it is not the payload's length."""
+    data = text.encode() if isinstance(text, str) else text
+    size = len(data) if size is None else size
+    first, second = (order, size) if layout == "guide" else (size, order)
+    return HEADER.pack(version, first, second) + data
+
+
+class Server:
+    """A server that is judged.
+
+    variant: udp, tcp, v2 or v3. echo: does it send messages back (text servers always do)? layout: guide or
+    scripts. port: the only one that counts, of a program that is started. evidence: what the case that runs
+    has seen so far.
+    """
+
+    def __init__(
+        self,
+        variant: str,
+        address: tuple[str, int],
+        echo: bool = True,
+        layout: str = "guide",
+        patience: Patience | None = None,
+        port: int | None = None,
+    ) -> None:
+        self.variant = variant
+        self.address = address
+        self.echo = echo or variant == "tcp"
+        self.layout = layout
+        self.patience = patience or Patience()
+        self.port = port
+        self.program: Program | None = None
+        self.start: Callable[[Limits], Program] | None = None
+        self.evidence = Evidence("", True)
+        self._open: list[Connection | DatagramSocket] = []
+        self._marks = (0, 0)
+
+    # What is sent.
+
+    def message(
+        self, text: str | bytes = "hello", order: int = 1, size: int | None = None, version: int = 1
+    ) -> Message:
+        """A message in the variant's format."""
+        shown = text if isinstance(text, str) else ""
+        if self.variant == "v2":
+            cut = shown.encode()[:TEXT_LENGTH].decode(errors="ignore")
+            return Message(fixed(order, text, size, version), cut)
+        if self.variant == "v3":
+            return Message(variable(self.layout, order, text, size, version), shown)
+        return Message(text.encode() if isinstance(text, str) else text, shown)
+
+    # With whom.
+
+    def connect(self, narrow: bool = False) -> Connection:
+        """A new connection. narrow: with little room for what comes, so that it fills up soon."""
+        try:
+            ours = self._connected(NARROW if narrow else 0)
+        except TimeoutError:
+            raise timeout("no connection could be made in time", "a connection") from None
+        except OSError as error:
+            raise fail(f"no connection could be made: {error.strerror or error}", "a connection") from None
+        return self._kept(ours)
+
+    def connect_many(self, count: int, narrow: bool = False) -> list[Connection]:
+        """So many connections, one behind the other, with time to accept each."""
+        connections = []
+        for _ in range(count):
+            connections.append(self.connect(narrow))
+            time.sleep(PACE)
+        return connections
+
+    def connect_at_once(self, count: int) -> list[Connection]:
+        """So many connections at once: those that were made in time."""
+        kind = socket.AF_INET6 if ":" in self.address[0] else socket.AF_INET
+        waiting = {socket.socket(kind) for _ in range(count)}
+        for ours in waiting:
+            ours.setblocking(False)
+            ours.connect_ex(self.address)
+        connections = []
+        over = self.patience.over(START)
+        while waiting and not over():
+            for ours in select.select([], list(waiting), [], TICK)[1]:
+                waiting.remove(ours)
+                if ours.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                    ours.close()
+                else:
+                    connections.append(self._kept(ours))
+        for ours in waiting:
+            ours.close()
+        return connections
+
+    def _kept(self, ours: socket.socket) -> Connection:
+        connection = Connection(ours, self.address, self.patience)
+        self.evidence.exchanges.append(connection.exchange)
+        self._open.append(connection)
+        return connection
+
+    def _connected(self, room: int) -> socket.socket:
+        ours = socket.socket(socket.AF_INET6 if ":" in self.address[0] else socket.AF_INET)
+        if room:
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+        ours.settimeout(START * self.patience.factor)
+        try:
+            ours.connect(self.address)
+        except OSError:
+            ours.close()
+            raise
+        return ours
+
+    def datagrams(self) -> DatagramSocket:
+        """A new datagram socket."""
+        kind = socket.AF_INET6 if ":" in self.address[0] else socket.AF_INET
+        datagrams = DatagramSocket(socket.socket(kind, socket.SOCK_DGRAM), self.address, self.patience)
+        self.evidence.exchanges.append(datagrams.exchange)
+        self._open.append(datagrams)
+        return datagrams
+
+    # What must come of it.
+
+    def hear(self, client: Connection | DatagramSocket, *messages: Message) -> None:
+        """See that these messages, all that this client has sent, were taken for what they are: by their
+        echoes, or by what is printed. Raises Judged where they were not, or where nothing can be seen.
+        """
+        if isinstance(client, DatagramSocket):
+            if self.echo:
+                client.expect([message.data for message in messages])
+        elif self.variant == "tcp":
+            self._hear_text(client, b"".join(message.data for message in messages))
+        elif self.echo:
+            client.expect(b"".join(message.data for message in messages), "the echo")
+        if not self.echo:
+            self._read(client, *messages)
+
+    def _read(self, client: Connection | DatagramSocket, *messages: Message) -> None:
+        """Look for the messages in what the program prints."""
+        if self.program is None:
+            if isinstance(client, Connection) and client.ended:
+                raise fail("the connection was closed", "it stays open")
+            raise unseen("without --echo, and not started by netlab: what it prints cannot be seen")
+        for message in messages:
+            if message.text:
+                self._look_for(message.text)
+        if isinstance(client, Connection):
+            client.expect_nothing("a message that is only to be printed")
+        elif client.settle():
+            raise fail("a datagram that is only to be printed was answered", "no answer")
+
+    def _look_for(self, text: str) -> None:
+        """Wait until a text is printed, or its bytes as Python writes them."""
+        assert self.program is not None
+        self.evidence.texts.append(text)
+        over = self.patience.over(ANSWER)
+        shown = repr(text if len(text) <= SHOWN else f"{text[:SHOWN]}...")
+        as_bytes = repr(text.encode())[2:-1]
+        while text not in self.printed:
+            if as_bytes != text and as_bytes in self.printed:
+                raise Judged(Verdict.LOOSE, f"{shown} was printed as bytes", "the text: decode() makes it")
+            if over() and text not in self.printed:
+                raise timeout(f"{shown} was not printed in time", f"{shown} is printed")
+            self.program.stdout.wait_for(text, TICK, self._marks[0], lambda: True)
+
+    def _hear_text(self, client: Connection, text: bytes) -> None:
+        """The answer to a text: all of it, after `ECHO: `, in one piece or several (T3, T4)."""
+        wanted = REPLY_PREFIX + text
+        got = client.take_bytes(len(wanted)) if len(text) > LONG else b""
+
+        def enough(got: bytes) -> bool:
+            back = without_prefixes(got)
+            return back is None or len(back) >= len(text)
+
+        got = client.take(enough)
+        if without_prefixes(got) == text:
+            return
+        expected = "`ECHO: ` and the same text (a text that is read in pieces gets one `ECHO: ` a piece)"
+        if not wanted.startswith(got) or client.ended:
+            got = client.settle()
+        back = without_prefixes(got)
+        if got and back is None:
+            raise fail("the answer does not begin with `ECHO: `", expected)
+        if back and not text.startswith(back):
+            raise fail("the answer is not `ECHO: ` and the same text", expected)
+        came = f"{len(back or b''):,} of {len(text):,} bytes of the text came back"
+        if client.ended:
+            raise fail(f"{came}, then the connection was closed", expected)
+        raise timeout(f"{came} in time", expected)
+
+    def serves(self, why: str = "meanwhile") -> None:
+        """See that another, well-behaved client is served. why: when, in a word, for the summary."""
+        message = self.message("are you there?")
+        try:
+            if self.variant == "udp":
+                client: Connection | DatagramSocket = self.datagrams()
+            else:
+                client = self.connect()
+            client.send(message.data)
+            self.hear(client, message)
+            client.part()
+        except Judged as judged:
+            if not judged.verdict.failed:
+                return
+            raise type(judged)(
+                judged.verdict, f"another client was not served {why}: {judged.summary}", judged.expected
+            ) from None
+
+    # The program, where netlab started it.
+
+    @property
+    def printed(self) -> str:
+        """What the program has printed since the case began."""
+        return self.program.stdout.since(self._marks[0]) if self.program else ""
+
+    def rested(self) -> None:
+        """Wait until the program has nothing more to do, as far as that can be seen."""
+        over = self.patience.over(QUIET)
+        while not over():
+            time.sleep(QUIET / 5)
+
+    def errors(self) -> list[str]:
+        """The exceptions that it has written since the case began."""
+        return self.program.errors(self._marks[1]) if self.program else []
+
+    def complaints(self, most: int) -> list[str]:
+        """The last lines that it has written to standard error since the case began."""
+        written = self.program.stderr.since(self._marks[1]) if self.program else ""
+        return [printable(line) for line in written.splitlines() if line.strip()][-most:]
+
+    def begin(self, evidence: Evidence, limits: Limits | None = None) -> None:
+        """Begin a case: with a program that was started afresh, if it is netlab that starts it.
+
+        Raises NotListening.
+        """
+        self.evidence = evidence
+        if self.start is not None and (self.program is None or not self.program.alive):
+            self._launch(limits or Limits())
+        if self.program is not None:
+            self._marks = (self.program.stdout.mark(), self.program.stderr.mark())
+
+    def launch_again(self, limits: Limits | None = None) -> None:
+        """End the program with its connections open, and start it at once. Raises NotListening."""
+        self.end()
+        self._launch(limits or Limits())
+
+    def _launch(self, limits: Limits) -> None:
+        assert self.start is not None
+        self.program = self.start(limits)
+        self.patience.at_work = lambda: self.program is not None and self.program.resting() is False
+        transport = "udp" if self.variant == "udp" else "tcp"
+        seconds = START * self.patience.factor
+        self.address = self.program.listen(transport, self.port, seconds)
+        self._marks = (0, 0)
+
+    def end(self) -> None:
+        """End the program."""
+        if self.program is not None and self.start is not None:
+            self.program.end()
+
+    def leave(self) -> None:
+        """Be done with all connections of the case, so that none keeps the port."""
+        for each in self._open:
+            each.drop()
+        self._open.clear()
+
+
+def without_prefixes(answer: bytes) -> bytes | None:
+    """The text in the answer of a text server, as far as it has come; None if it is none.
+
+    For texts without `ECHO: ` in them.
+    """
+    if not answer.startswith(REPLY_PREFIX[: len(answer)]):
+        return None
+    whole = re.sub(b"(%s)?$" % b"|".join(b"ECHO: "[:n] for n in range(5, 0, -1)), b"", answer, count=1)
+    return whole.replace(REPLY_PREFIX, b"")

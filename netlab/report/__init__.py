@@ -1,0 +1,1 @@
+"""What check, explain and load share to make a page for people."""

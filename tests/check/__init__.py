@@ -1,0 +1,1 @@
+"""The checker, tried on real programs."""
