@@ -7,7 +7,7 @@ put together with it; where several predict the same, they are named as a tie.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
@@ -306,9 +306,10 @@ def predicts(model: Model, choices: Sequence[Choice], evidence: Evidence) -> boo
     made = [predict(model, wrong, each, readings(each)[0]) for each in evidence.exchanges]
     raised = {error for each in made for error in each.errors}
     odd, torn = bool(raised), False  # torn: it was read in pieces that are not known
+    spreads = bool(raised) and _spreads(evidence, raised)
     for number, (prediction, exchange) in enumerate(zip(made, evidence.exchanges, strict=True)):
         if exchange.known:
-            others = bool(raised) and not prediction.errors  # what an exception took with it is not known
+            others = spreads and not prediction.errors
             waits = Fact.WAITS in facts and number > 0
             if prediction.ended is Ended.FORGOTTEN and number == len(made) - 1:
                 # The accepting loop's `conn` still names this one: it is not closed by itself.
@@ -334,6 +335,14 @@ def predicts(model: Model, choices: Sequence[Choice], evidence: Evidence) -> boo
         and (confused or torn or _errors_agree(evidence.errors, [each.errors for each in made]))
         and _prints_agree(evidence, made, confused or bool(raised))
     )
+
+
+def _spreads(evidence: Evidence, raised: Collection[str]) -> bool:
+    """May an exception have taken other connections with it? What it took is not known; but where standard
+    error was seen, and shows none, the program has caught it, and only its end is the end of others.
+    """
+    seen = any(error.startswith(tuple(raised)) for error in evidence.errors)
+    return seen or evidence.printed is None or evidence.facts.get(Fact.DIES, False)
 
 
 def rightly_answered(model: Model, exchange: Exchange) -> bool:
