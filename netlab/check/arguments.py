@@ -35,6 +35,11 @@ limits, and ended.""",
 looks at the bytes that come, and answers as a network would: in pieces, late, wrongly, not at all.""",
 }
 
+PORTS = {
+    "server": "the port that PROGRAM listens on, if it listens on several, or where that cannot be found out",
+    "client": f"the port at which PROGRAM looks for its server ({PORT}); {{port}} in its command becomes it",
+}
+
 SERVERS = """examples:
   netlab check tcpv3 --echo 127.0.0.1:5005                   a server that runs already
   netlab check tcpv3 --echo -- python3 serverTCPv3.py        netlab starts it, and sees more
@@ -104,15 +109,15 @@ def _add_variant(
             default="guide",
             help="the header's fields: version, order, size (guide) or version, size, order (scripts)",
         )
-    _add_common(parser)
+    _add_common(parser, PORTS[side])
 
 
-def _add_common(parser: argparse.ArgumentParser) -> None:
+def _add_common(parser: argparse.ArgumentParser, port: str) -> None:
     parser.add_argument(
         "--port",
         type=_port,
         metavar="PORT",
-        help=f"the port that PROGRAM uses, where it is not found out (servers), or not {PORT} (clients)",
+        help=port,
     )
     parser.add_argument(
         "--only",

@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -21,12 +21,12 @@ from netlab.check import cases, classroom
 from netlab.check.arguments import VARIANTS, settle
 from netlab.check.battery import Battery
 from netlab.check.cases import Case
-from netlab.check.client import Client
+from netlab.check.client import PLACEHOLDER, Client
 from netlab.check.client_battery import ClientBattery
 from netlab.check.findings import Finding, Report
 from netlab.check.isolation import isolated
 from netlab.check.judged import Judged
-from netlab.check.programs import CannotStart, Limits, NotListening, Program
+from netlab.check.programs import CannotStart, NotListening, Program
 from netlab.check.reports import files, gradescope, html, json_, junit, terminal, words
 from netlab.check.reports.progress import Progress
 from netlab.check.server import Server
@@ -143,7 +143,12 @@ def _battery(options: argparse.Namespace) -> Battery:
 def _client(options: argparse.Namespace) -> Client:
     patience = Patience(options.patience)
     variant = VARIANTS[options.variant]
-    return Client(variant, options.echo, options.layout, patience, starter(options, True), options.port)
+    port = options.port
+    if port is None and any(PLACEHOLDER in word for word in options.program):
+        port = 0
+    client = Client(variant, options.echo, options.layout, patience, port=port)
+    client.start = lambda limits: Program(client.command(options.program), limits, True).__enter__()
+    return client
 
 
 def _server(options: argparse.Namespace) -> Server:
@@ -151,21 +156,12 @@ def _server(options: argparse.Namespace) -> Server:
     variant = VARIANTS[options.variant]
     server = Server(variant, ("", 0), options.echo, options.layout, patience, options.port)
     if options.program:
-        server.start = starter(options, False)
+        server.start = lambda limits: Program(options.program, limits).__enter__()
         return server
     server.address = resolved(options)
     if variant != "udp":
         server.connect().drop()
     return server
-
-
-def starter(options: argparse.Namespace, stdin: bool) -> Callable[[Limits], Program]:
-    """What starts the program."""
-
-    def start(limits: Limits) -> Program:
-        return Program(options.program, limits, stdin).__enter__()
-
-    return start
 
 
 def resolved(options: argparse.Namespace) -> tuple[str, int]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.check.judging import WRONG, judge
+from tests.check.judging import WRONG, Judgement, judge
 from tests.support import PLAIN, Program, serving, until
 
 RIGHT = (sys.executable, str(PLAIN / "server_tcpv3.py"), "--port", "0")
@@ -113,6 +113,39 @@ class Programs(SynchronousTestCase):
             check.process.send_signal(signal.SIGTERM)
             self.assertEqual(check.ended(), 128 + signal.SIGTERM, check.output)
             until(lambda: not any(map(alive, children)), "the program has ended, too")
+
+
+class Clients(SynchronousTestCase):
+    def judged(self, client: str, *options: str, layout: str = "guide") -> Judgement:
+        words = (sys.executable, client, "--port", "{port}", *options)
+        only = ("--only", "client-v3/message", "--only", "client-v3/split/1")
+        return judge("tcpv3", "--echo", "--layout", layout, *only, "--", *words, command="check-client")
+
+    def test_a_right_one(self) -> None:
+        done = self.judged(str(PLAIN / "client_tcpv3.py"), "--echo")
+        self.assertEqual((done.status, done.failed, done.diagnoses), (0, set(), set()), done.why())
+        self.assertIn("core 4 of 4", done.output)
+
+    def test_one_in_the_other_layout(self) -> None:
+        plain = str(PLAIN / "client_tcpv3.py")
+        done = self.judged(plain, "--echo", "--layout", "scripts", layout="scripts")
+        self.assertEqual((done.status, done.failed), (0, set()), done.why())
+        done = self.judged(plain, "--echo", "--layout", "scripts")
+        self.assertEqual((done.status, done.diagnoses), (1, {"fields-swapped"}), done.why())
+
+    def test_a_wrong_one_is_shown_and_named_and_can_be_run_again(self) -> None:
+        client = str(WRONG / "client_tcpv3_size_counts_header.py")
+        words = ("--only", "client-v3/message/1", "--", sys.executable, client, "{port}")
+        done = judge("tcpv3", "--echo", *words, command="check-client")
+        self.assertEqual((done.status, done.failed), (1, {"client-v3/message/1"}), done.why())
+        self.assertIn("DIAGNOSIS  size counts the header, too (size-counts-header)", done.output)
+        again = f"netlab check-client tcpv3 --echo --only client-v3/message/1 -- {sys.executable} {client}"
+        self.assertIn(again, done.output)
+
+    def test_one_that_is_not_there(self) -> None:
+        done = judge("tcpv3", "--", "no-such-program", command="check-client")
+        self.assertEqual(done.status, 3)
+        self.assertIn("there is no command 'no-such-program'", done.output)
 
 
 def descendants(pid: int) -> list[int]:

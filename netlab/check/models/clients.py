@@ -68,7 +68,7 @@ class Habits:
     reading: str = "exact"
     """exact: until all is there. no-loop: recv(n) is taken for n bytes, header and text apart. whole-recv:
     both at once. header-loop, text-loop: only this is read rightly. one-recv: what a recv() yields is the
-    echo. first-of-recv: the beginning of that. length: no prefix is expected. one-prefix: only one is.
+    echo. first-of-recv: it begins with it. length: no prefix is expected. one-prefix: only one is.
     """
     buffer: int = BUFFER
     decoding: str = "lenient"
@@ -184,7 +184,7 @@ def _size(h: Habits, text: str, data: bytes) -> int:
 
 
 def _take(s: Seat, h: Habits, sent: bytes) -> None:
-    there = s.ahead(len(sent) + len(PREFIX) * (h.variant == "tcp"))
+    there = s.ahead(len(sent) + len(PREFIX) * (h.variant == "tcp"))  # what a right reader would get
     if h.variant == "udp":
         echo, right, text = _datagram(s, h), sent, sent
     elif h.variant == "tcp":
@@ -192,7 +192,10 @@ def _take(s: Seat, h: Habits, sent: bytes) -> None:
     else:
         echo, right, text = _frame(s, h, len(sent)), sent, sent[HEADER_LENGTH:]
     came = echo[len(right) - len(text) :]
-    if echo not in (right, there):
+    misread = len(echo) == h.buffer if h.variant == "udp" else h.reading != "exact" and echo != there
+    if misread and echo != right:
+        if h.reading == "first-of-recv" and echo.startswith(right):
+            _print(s, h, text)
         raise Confused
     if h.decoding == "strict":
         came.decode()
@@ -200,14 +203,18 @@ def _take(s: Seat, h: Habits, sent: bytes) -> None:
         raise GivesUp
     if h.decoding == "strict-echo":
         came.decode()
+    _print(s, h, text)
+    if echo != right:
+        raise GivesUp
+
+
+def _print(s: Seat, h: Habits, text: bytes) -> None:
     if h.variant == "v2":
         text = text.rstrip(b"-")
     if h.prints == "text":
         s.print(text.decode(errors="ignore"))
     elif h.prints == "bytes":
         s.print(str(text))
-    if echo != right:
-        raise GivesUp
 
 
 def _datagram(s: Seat, h: Habits) -> bytes:
@@ -218,7 +225,7 @@ def _datagram(s: Seat, h: Habits) -> bytes:
 
 def _answer(s: Seat, h: Habits, sent: bytes) -> bytes:
     """The answer of a text server, as if it had come with one prefix."""
-    if h.reading == "one-recv":
+    if h.reading in ("one-recv", "first-of-recv"):
         return _read(s, h, h.buffer)
     if h.reading == "length":
         return _exactly(s, h, len(sent))
@@ -316,8 +323,8 @@ SENDING = (
     Mistake(
         "not-utf-8",
         "text is not encoded in UTF-8",
-        "In Latin-1 `ü` is one byte, in UTF-16 each character has two at least. The server takes all text"
-        " for UTF-8, which is what encode() makes unless told otherwise.",
+        "In Latin-1 `ü` is one byte, in UTF-16 each character has two at least. The server takes all text "
+        "for UTF-8, which is what encode() makes unless told otherwise.",
         "text.encode('latin-1')   ->   text.encode()",
         "decode",
         [
@@ -329,8 +336,8 @@ SENDING = (
     Mistake(
         "whole-input",
         "all of the input is read before anything is sent",
-        "sys.stdin.read() returns when the input has ended: several lines become one message, and none is"
-        " sent before the end.",
+        "sys.stdin.read() returns when the input has ended: several lines become one message, and none is "
+        "sent before the end.",
         "text = sys.stdin.read()   ->   for each line: text = input()",
         "input",
         [{"input": "all"}],
@@ -382,11 +389,11 @@ TAKING = (
     Mistake(
         "strict-decode",
         "an echo that is no UTF-8 raises an exception",
-        "decode() raises UnicodeDecodeError for bytes that are no UTF-8. A broken server may send such, "
-        "and a frame of fixed size may have been cut inside a character.",
+        "decode() raises UnicodeDecodeError for bytes that are no UTF-8. A broken server may send such, and "
+        "a frame of fixed size may have been cut inside a character.",
         "text = data.decode()   ->   text = data.decode(errors='replace')",
         "decode",
-        [{"decoding": "strict"}, {"decoding": "strict-echo"}],
+        [{"decoding": "strict"}],
     ),
 )
 
@@ -394,10 +401,10 @@ STREAM = (
     Mistake(
         "connection-each",
         "each message has a connection of its own",
-        "Connecting, sending and closing stand in one loop. A connection lasts: it is made once, before "
-        "the loop, and closed behind it.",
-        "while True: sock.connect(...); sock.sendall(...); sock.close()   ->   connect; while True: send;"
-        " close",
+        "Connecting, sending and closing stand in one loop. A connection lasts: it is made once, before the "
+        "loop, and closed behind it.",
+        "while True: sock.connect(...); sock.sendall(...); sock.close()   ->   connect; while True: send; "
+        "close",
         "input",
         [{"once": True}],
         Fact.RECONNECTS,
@@ -448,8 +455,8 @@ TEXT = (
     Mistake(
         "prefix-unexpected",
         "`ECHO: ` is not expected in the answer",
-        "The answer is six bytes longer than the text. Who reads as many bytes as he sent leaves the rest"
-        " in the stream, where the next answer should begin.",
+        "The answer is six bytes longer than the text. Who reads as many bytes as he sent leaves the rest "
+        "in the stream, where the next answer should begin.",
         "read len(text) bytes   ->   read len('ECHO: ') + len(text) bytes",
         "client-recv",
         [{"reading": "length"}],
@@ -457,8 +464,8 @@ TEXT = (
     Mistake(
         "one-prefix",
         "only one `ECHO: ` is expected",
-        "A server that reads the text in two pieces answers both, each with its own `ECHO: `: the answer "
-        "is whole when their texts are what was sent.",
+        "A server that reads the text in two pieces answers both, each with its own `ECHO: `: the answer is "
+        "whole when their texts are what was sent.",
         "read until 6 + len(text) bytes are there   ->   read until so much text is there, without the "
         "prefixes",
         "client-recv",
@@ -502,8 +509,8 @@ DATAGRAMS = (
     Mistake(
         "takes-from-anybody",
         "anybody's datagram is taken for the echo",
-        "recvfrom() returns whatever arrives at the port, and from whom. Only what comes from the server "
-        "is its echo.",
+        "recvfrom() returns whatever arrives at the port, and from whom. Only what comes from the server is "
+        "its echo.",
         "data, addr = sock.recvfrom(n)   ->   sock.connect(server); or look whether addr is the server's",
         "recvfrom",
         fact=Fact.STRANGERS,
@@ -523,8 +530,8 @@ NUMBERS = (
     Mistake(
         "native-struct",
         "`!` is missing in the struct format, so that it is laid out as this machine likes it",
-        "Without `!` the struct module uses the machine's own byte order, its own sizes (a long may have "
-        "8 bytes) and its own padding between the fields.",
+        "Without `!` the struct module uses the machine's own byte order, its own sizes (a long may have 8 "
+        "bytes) and its own padding between the fields.",
         "struct.pack('BLL...', ...)   ->   struct.pack('!BLL...', ...)",
         "struct",
         [{"numbers": "@"}, {"numbers": "@", "letter": "I"}],
@@ -589,8 +596,8 @@ NUMBERS = (
     Mistake(
         "no-loop",
         "recv(n) is taken for n bytes",
-        "recv(n) returns n bytes at most, and fewer when fewer have come. There is no loop around it, so "
-        "an echo that comes in two segments is torn apart.",
+        "recv(n) returns n bytes at most, and fewer when fewer have come. There is no loop around it, so an "
+        "echo that comes in two segments is torn apart.",
         "data = sock.recv(size)   ->   while len(data) < size: data += sock.recv(size - len(data))",
         "client-recv",
         [{"reading": reading} for reading in ("no-loop", "whole-recv", "header-loop", "text-loop")],
@@ -681,10 +688,14 @@ FIXED = (
 def model(variant: str, echo: bool, size_first: bool) -> Model:
     """The clients of one variant. echo: do they wait for echoes? size_first: in the layout `scripts`."""
     right = replace(Habits(), variant=variant, echo=echo, size_first=size_first)
+    common = [*SENDING, *TAKING]
+    if variant == "v2":  # here a right echo may be no UTF-8
+        changes = [{"decoding": "strict"}, {"decoding": "strict-echo"}]
+        common = [replace(each, changes=changes) if each.name == "strict-decode" else each for each in common]
     own = {
         "udp": DATAGRAMS,
         "tcp": (*STREAM, *TEXT),
         "v2": (*STREAM, *NUMBERS, *FIXED),
         "v3": (*STREAM, *NUMBERS, *VARIABLE),
     }
-    return Model(play, right, [*own[variant], *SENDING, *TAKING])
+    return Model(play, right, [*own[variant], *common])

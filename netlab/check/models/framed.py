@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from netlab.check.models import Mistake, Model
+from netlab.check.models.common import ASCII, CLOSE_WITHOUT_BREAK, DECODED_ECHO, FORGOTTEN, RESETS
 from netlab.check.models.simulation import Forgotten, Socket
 
 VERSION = 1
@@ -231,25 +232,13 @@ def _answer(
     return frame + b"\n" if h.reply == "newline" else frame
 
 
-FORGOTTEN = Mistake(
-    "never-closed",
-    "the connection is never closed",
-    "When the client has gone the loop is left, but nobody calls close(): the client waits for the stream's "
-    "end, and each client costs a descriptor until there are none.",
-    "while data := conn.recv(n): ...   ->   with conn: while data := conn.recv(n): ...",
-    "loop",
-    [{"end": "forgotten"}],
-)
-
-
 def one_recv(*readings: str) -> Mistake:
     """One recv() for one frame: what becomes of the rest of it differs."""
     return Mistake(
         "one-recv",
         "one recv() is taken for one frame",
         "TCP is a stream: recv() returns what has come so far, which may be half a frame or three of them. "
-        "This "
-        "server takes what one recv() returned for exactly one frame.",
+        "This server takes what one recv() returned for exactly one frame.",
         "data = conn.recv(1024); struct.unpack(...)   ->   read exactly the bytes of one frame in a loop, "
         "keep the rest",
         "recv",
@@ -262,8 +251,7 @@ BOTH = (
         "no-loop",
         "recv(n) is taken for n bytes",
         "recv(n) returns n bytes at most, and fewer when fewer have come. There is no loop around it, so a "
-        "frame "
-        "that comes in two segments is torn apart.",
+        "frame that comes in two segments is torn apart.",
         "data = conn.recv(size)   ->   while len(data) < size: data += conn.recv(size - len(data))",
         "recv",
         [
@@ -275,9 +263,8 @@ BOTH = (
     Mistake(
         "native-struct",
         "`!` is missing in the struct format, so that it is laid out as this machine likes it",
-        "Without `!` the struct module uses the machine's own byte order, its own sizes (a long has 8 bytes) "
-        "and "
-        "its own padding: the frame that is waited for is longer than the one that comes.",
+        "Without `!` the struct module uses the machine's own byte order, its own sizes (a long has 8 "
+        "bytes) and its own padding: the frame that is waited for is longer than the one that comes.",
         "struct.unpack('BLL...', data)   ->   struct.unpack('!BLL...', data)",
         "struct",
         [{"numbers": "@"}],
@@ -286,8 +273,7 @@ BOTH = (
         "little-endian",
         "numbers are read in little-endian",
         "On the wire numbers are in network byte order, the big end first: 00 00 00 05 is 5. Read with the "
-        "little "
-        "end first it is 83,886,080.",
+        "little end first it is 83,886,080.",
         "struct.unpack('<BLL...', data)   ->   struct.unpack('!BLL...', data)",
         "struct",
         [{"numbers": "<"}],
@@ -296,8 +282,8 @@ BOTH = (
         "fields-swapped",
         "order and size have changed places",
         "The header's fields come as version, order, size. This program takes the first number for the size "
-        "and "
-        "the second for the order. (Some labs' scripts do so: if yours are to, check with --layout scripts.)",
+        "and the second for the order. (Some labs' scripts do so: if yours are to, check with --layout "
+        "scripts.)",
         "version, size, order = struct.unpack(...)   ->   version, order, size = struct.unpack(...)",
         "header",
         [{"swapped": True}],
@@ -305,36 +291,20 @@ BOTH = (
     Mistake(
         "strict-decode",
         "text that is no UTF-8 raises an exception",
-        "Bytes come from anybody: decode() raises UnicodeDecodeError for those that are no UTF-8, also for a "
-        "text "
-        "that was cut inside a character. Nobody catches it.",
+        "Bytes come from anybody: decode() raises UnicodeDecodeError for those that are no UTF-8, also for "
+        "a text that was cut inside a character. Nobody catches it.",
         "text = data.decode()   ->   text = data.decode(errors='replace')   (and echo the bytes, not the "
         "text)",
         "decode",
         [{"decoding": "strict"}],
     ),
-    Mistake(
-        "ascii",
-        "text is taken for ASCII",
-        "ü, ß and all else beyond ASCII are several bytes in UTF-8, and none of them is ASCII.",
-        "data.decode('ascii')   ->   data.decode('utf-8')",
-        "decode",
-        [{"decoding": "ascii"}],
-    ),
-    Mistake(
-        "decoded-echo",
-        "the echo is made from the decoded text",
-        "What cannot be decoded was replaced or left out, and what comes back is no longer what was sent.",
-        "conn.sendall(pack(text.encode()))   ->   conn.sendall(the bytes as they came)",
-        "echo",
-        [{"decoding": "replace"}, {"decoding": "ignore"}],
-    ),
+    ASCII,
+    DECODED_ECHO,
     Mistake(
         "text-echo",
         "the text is sent back instead of the frame",
-        "The echo is to be the identical frame: version, order, size and text. Only the text comes back, and "
-        "a "
-        "client that waits for a frame waits for ever.",
+        "The echo is to be the identical frame: version, order, size and text. Only the text comes back, "
+        "and a client that waits for a frame waits for ever.",
         "conn.sendall(text)   ->   conn.sendall(header + text)",
         "echo",
         [{"reply": "text"}, {"reply": "field"}],
@@ -343,8 +313,7 @@ BOTH = (
         "echo-prefix",
         "`ECHO: ` stands in the answer, where none belongs",
         "`ECHO: ` is what the text server of chapter 2 puts in front. With binary frames the echo is the "
-        "identical "
-        "frame.",
+        "identical frame.",
         "conn.sendall(b'ECHO: ' + ...)   ->   conn.sendall(the frame as it came)",
         "echo",
         [{"reply": "prefixed"}, {"reply": "prefix-frame"}, {"reply": "prefix-text"}],
@@ -399,16 +368,7 @@ BOTH = (
         [{"once": True}],
     ),
     FORGOTTEN,
-    Mistake(
-        "close-without-break",
-        "the connection is closed, but the loop is not left",
-        "When recv() returns nothing the client has gone. The socket is closed then, but the loop goes on, "
-        "and the "
-        "next recv() on the closed socket raises OSError: Bad file descriptor.",
-        "if not data: conn.close()   ->   if not data: break",
-        "loop",
-        [{"end": "close"}],
-    ),
+    CLOSE_WITHOUT_BREAK,
     Mistake(
         "end-unseen",
         "the end of the stream is not looked for",
@@ -441,8 +401,7 @@ VARIABLE = (
         "decode-early",
         "each piece is decoded before the frame is complete",
         "A piece may end inside a character: `ü` is two bytes, and a segment may end between them. Then "
-        "decode() "
-        "raises UnicodeDecodeError.",
+        "decode() raises UnicodeDecodeError.",
         "text += conn.recv(n).decode()   ->   data += conn.recv(n); and decode when all is there",
         "decode",
         [{"decoding": "early"}],
@@ -471,34 +430,10 @@ FIXED = (
         "size-cut",
         "size is changed where the text was cut",
         "Size is the length of the text as it was typed: above 20, it says that the text was cut. The echo "
-        "has to "
-        "carry the same number.",
+        "has to carry the same number.",
         "size = min(size, 20), size = len(text)   ->   size as it came",
         "size",
         [{"size": "cut"}, {"size": "characters"}, {"size": "bytes"}],
-    ),
-)
-
-RESETS = (
-    Mistake(
-        "reset-uncaught",
-        "a reset is not caught",
-        "A client that is killed, or unplugged, ends its connection with a reset: recv() and send() then "
-        "raise "
-        "ConnectionResetError.",
-        "data = conn.recv(n)   ->   try: data = conn.recv(n) except OSError: close",
-        "reset",
-        [{"resets": "uncaught"}],
-    ),
-    Mistake(
-        "getpeername",
-        "getpeername() is called outside of the try, when the connection may be gone",
-        "After a reset there is no peer any more, and getpeername() raises OSError. Keep the address that "
-        "accept() "
-        "has returned.",
-        "print(conn.getpeername())   ->   print(addr)",
-        "reset",
-        [{"resets": "getpeername"}],
     ),
 )
 

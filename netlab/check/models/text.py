@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from netlab.check.models import Mistake, Model
-from netlab.check.models.framed import FORGOTTEN, RESETS
+from netlab.check.models.common import ASCII, CLOSE_WITHOUT_BREAK, DECODED_ECHO, FORGOTTEN, RESETS
 from netlab.check.models.simulation import Forgotten, Socket
 
 BUFFER = 4_096
@@ -89,29 +89,14 @@ COMMON = (
         "strict-decode",
         "bytes that are no whole UTF-8 raise an exception",
         "decode() raises UnicodeDecodeError for bytes that are no UTF-8. In a stream that happens to honest "
-        "text, "
-        "too: a segment may end in the middle of a character.",
+        "text, too: a segment may end in the middle of a character.",
         "text = data.decode()   ->   text = data.decode(errors='replace')   (and echo the bytes, not the "
         "text)",
         "decode",
         [{"decoding": "strict"}],
     ),
-    Mistake(
-        "ascii",
-        "text is taken for ASCII",
-        "ü, ß and all else beyond ASCII are several bytes in UTF-8, and none of them is ASCII.",
-        "data.decode('ascii')   ->   data.decode('utf-8')",
-        "decode",
-        [{"decoding": "ascii"}],
-    ),
-    Mistake(
-        "decoded-echo",
-        "the echo is made from the decoded text",
-        "What cannot be decoded was replaced or left out, and what comes back is no longer what was sent.",
-        "send(text.encode())   ->   send(data)",
-        "echo",
-        [{"decoding": "replace"}, {"decoding": "ignore"}],
-    ),
+    ASCII,
+    DECODED_ECHO,
     Mistake(
         "stripped",
         "blanks and line ends are stripped from the message",
@@ -181,29 +166,18 @@ STREAM = (
         "waits-for-newline",
         "it is waited for a line's end",
         "Nothing on the wire ends a message: what one recv() yields is one. A client that sends no line end "
-        "gets "
-        "no answer.",
+        "gets no answer.",
         "conn.makefile().readline()   ->   conn.recv(1024)",
         "recv",
         [{"reading": "line"}, {"reading": "line-kept"}],
     ),
     FORGOTTEN,
-    Mistake(
-        "close-without-break",
-        "the connection is closed, but the loop is not left",
-        "When recv() returns nothing the client has gone. The socket is closed then, but the loop goes on, "
-        "and the "
-        "next recv() on the closed socket raises OSError: Bad file descriptor.",
-        "if not data: conn.close()   ->   if not data: break",
-        "loop",
-        [{"end": "close"}],
-    ),
+    CLOSE_WITHOUT_BREAK,
     Mistake(
         "end-unseen",
         "the end of the stream is not looked for",
         "When the client has closed its side, recv() returns no bytes, at once and again and again: without "
-        "a test "
-        "for that the server answers nothing for ever, at full speed.",
+        "a test for that the server answers nothing for ever, at full speed.",
         "data = conn.recv(n)   ->   data = conn.recv(n); if not data: break",
         "loop",
         [{"end": "unseen"}],
