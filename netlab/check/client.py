@@ -15,6 +15,7 @@ from netlab.check.connection import MAX_DATAGRAM, SURPLUS, TICK, Connection
 from netlab.check.evidence import Evidence, Exchange, Fact
 from netlab.check.findings import Closing
 from netlab.check.judged import Judged, fail, timeout
+from netlab.check.output import complaint
 from netlab.check.programs import CannotStart, Limits, Program
 from netlab.check.server import HEADER, TEXT_LENGTH, fixed, variable
 from netlab.check.waiting import ANSWER, GAP, QUIET, START, Patience
@@ -409,8 +410,7 @@ class Client:
 
     def complaints(self, most: int) -> list[str]:
         """The last lines that it has written to standard error, until the checker left it."""
-        written = self._complained or ""
-        return [printable(line) for line in written.splitlines() if line.strip()][-most:]
+        return complaint(self._complained or "", most)
 
     def begin(self, evidence: Evidence) -> None:
         """Begin a case: listen. The program is started with the first line. Raises CannotStart."""

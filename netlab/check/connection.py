@@ -12,8 +12,8 @@ from collections.abc import Callable
 from netlab.check import kernel
 from netlab.check.evidence import Exchange
 from netlab.check.findings import Closing
-from netlab.check.judged import Judged, fail, timeout
-from netlab.check.waiting import ANSWER, CLOSE, GAP, QUIET, READ, STUCK, Patience
+from netlab.check.judged import fail, timeout
+from netlab.check.waiting import ANSWER, CLOSE, GAP, PARTING, QUIET, READ, STUCK, Patience
 
 RECV = 1 << 18
 """Bytes read at a time: what keeps a checker ahead of any program that it judges."""
@@ -117,11 +117,14 @@ class Connection:
 
     def part(self) -> None:
         """Be done with it in good order: a FIN each way, as far as the program plays along."""
+        self.leave()
+        self.drop()
+
+    def leave(self) -> None:
+        """Send the FIN, and give the program a moment to answer it."""
         if not self._ended:
             self.finish()
-            with contextlib.suppress(Judged):
-                self.expect_end()
-        self.drop()
+            self.take(lambda _: False, PARTING)
 
     def drop(self) -> None:
         """Be done with it when the case is over: what the program makes of that is no evidence any more."""

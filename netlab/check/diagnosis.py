@@ -111,7 +111,7 @@ class Search:
         self._taken: tuple[int, ...] = ()
 
     def find(self) -> list[Choice]:
-        """The mistakes, the one that explains most first."""
+        """The mistakes, the one that costs most first."""
         right = self._predicted(())
         found: list[tuple[int, ...]] = [()]
         # What explains most at first sight may be a neighbour of the true mistake: so several are begun with.
@@ -126,9 +126,13 @@ class Search:
         self._taken = max(found, key=lambda taken: (*self._worth(taken), -len(taken)))
         needed = [each for each in self._taken if self.explained(self._choices[each])]
         self._taken = tuple(needed)
-        return sorted(
-            (self._choices[each] for each in self._taken), key=lambda one: -len(self.explained(one))
-        )
+        return sorted((self._choices[each] for each in self._taken), key=self._costs, reverse=True)
+
+    def _costs(self, choice: Choice) -> tuple[int, int, int]:
+        """How many core cases a mistake costs, how many others, and in how many it shows."""
+        failed = [self._evidence[each] for each in self._explained(choice) if self._evidence[each].failed]
+        core = sum(each.core for each in failed)
+        return core, len(failed) - core, len(self._explained(choice))
 
     def _begins(self) -> list[tuple[int, ...]]:
         """The mistakes, or pairs of them, that predict most, each of another name."""
@@ -167,11 +171,13 @@ class Search:
         explained = self._predicted(self._taken) - self._predicted(())
         return [seen.id for each, seen in enumerate(self._evidence) if seen.failed and each not in explained]
 
-    def explained(self, choice: Choice) -> list[str]:
+    def explained(self, choice: Choice) -> list[Evidence]:
         """The cases that are not predicted without this one of the mistakes that were found."""
+        return [self._evidence[each] for each in self._explained(choice)]
+
+    def _explained(self, choice: Choice) -> list[int]:
         rest = tuple(each for each in self._taken if self._choices[each] is not choice)
-        lost = self._predicted(self._taken) - self._predicted(rest)
-        return [self._evidence[each].id for each in sorted(lost)]
+        return sorted(self._predicted(self._taken) - self._predicted(rest))
 
     def ties(self, choice: Choice) -> list[Mistake]:
         """The mistakes that predict the same in the place of this one."""
@@ -445,12 +451,16 @@ def _prints_agree(evidence: Evidence, made: Iterable[Prediction], partly: bool) 
     return True
 
 
-def _told(variant: str, choice: Choice, instead: Sequence[Mistake], ids: Sequence[str]) -> Diagnosis:
-    make = partial(_diagnosis, variant, ids)
+def _told(
+    variant: str, choice: Choice, instead: Sequence[Mistake], explained: Sequence[Evidence]
+) -> Diagnosis:
+    ids = [each.id for each in explained if each.failed]
+    also = [each.id for each in explained if not each.failed]
+    make = partial(_diagnosis, variant, ids, also)
     return replace(make(choice.mistake), ties=[make(each) for each in instead])
 
 
-def _diagnosis(variant: str, ids: Sequence[str], mistake: Mistake) -> Diagnosis:
+def _diagnosis(variant: str, ids: Sequence[str], also: Sequence[str], mistake: Mistake) -> Diagnosis:
     return Diagnosis(
         mistake.name,
         mistake.title,
@@ -458,4 +468,5 @@ def _diagnosis(variant: str, ids: Sequence[str], mistake: Mistake) -> Diagnosis:
         mistake.code,
         PLACES[mistake.guide].format(*CHAPTERS[variant]),
         ids,
+        also,
     )

@@ -108,7 +108,9 @@ class Diagnosis:
     guide: str
     """Where in the guide to look."""
     ids: Sequence[str] = ()
-    """The cases that it explains."""
+    """The cases that it explains: the program has not passed them."""
+    also: Sequence[str] = ()
+    """Cases that were passed all the same, but in which it shows: by an exception on standard error."""
     ties: Sequence[Diagnosis] = ()
     """Other mistakes that predict the same: which of them it is cannot be told from outside."""
 

@@ -8,7 +8,7 @@ import re
 import select
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import IO
 
@@ -180,6 +180,9 @@ class Input:
                 self._written += len(piece)
 
 
+_LIBRARY = re.compile(
+    r'  File "(?:<frozen |.*/lib/python[\d.]+/|.*\\Lib\\)'
+)  # a frame of Python's own, or of what was installed
 _TRACEBACK = re.compile(
     r'.*Traceback \(most recent call last\):$|  File ".*", line \d+$'
 )  # or a SyntaxError's
@@ -200,6 +203,25 @@ def raised(text: str) -> list[str]:
             if _RAISED.match(line):
                 found.append(quoted(line))
     return found
+
+
+def complaint(text: str, most: int) -> list[str]:
+    """The last lines that are not blank, shortened and safe to print. A traceback is shown without the frames
+    of libraries, if there are others: the mistake is in these.
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    own = list(_without_library(lines))
+    if any(line.startswith('  File "') for line in own):
+        lines = own
+    return [quoted(line) for line in lines[-most:]]
+
+
+def _without_library(lines: Iterable[str]) -> Iterator[str]:
+    skipped = False
+    for line in lines:
+        skipped = bool(_LIBRARY.match(line)) or (skipped and line.startswith("    "))
+        if not skipped:
+            yield line
 
 
 def last_line(text: str) -> str:

@@ -14,9 +14,10 @@ from netlab.check.connection import TICK, Connection, DatagramSocket
 from netlab.check.evidence import Evidence
 from netlab.check.findings import Verdict
 from netlab.check.judged import Judged, fail, timeout, unseen
+from netlab.check.output import complaint
 from netlab.check.programs import Limits, Program
 from netlab.check.waiting import ANSWER, QUIET, START, Patience
-from netlab.wire.text import REPLY_PREFIX, printable
+from netlab.wire.text import REPLY_PREFIX
 
 FIXED = struct.Struct("!BLL20s")
 HEADER = struct.Struct("!BLL")
@@ -272,8 +273,7 @@ class Server:
 
     def complaints(self, most: int) -> list[str]:
         """The last lines that it has written to standard error since the case began."""
-        written = self.program.stderr.since(self._marks[1]) if self.program else ""
-        return [printable(line) for line in written.splitlines() if line.strip()][-most:]
+        return complaint(self.program.stderr.since(self._marks[1]), most) if self.program else []
 
     def begin(self, evidence: Evidence, limits: Limits | None = None) -> None:
         """Begin a case: with a program that was started afresh, if it is netlab that starts it.

@@ -11,6 +11,11 @@ ANSWER = 1.0
 CLOSE = 2.0
 """Seconds for a connection to be closed: what netlab's own servers linger (docs/protocol.md, C4)."""
 
+PARTING = 0.25
+"""Seconds for the same where nothing hangs on it: a hundred partings from a program that never closes are
+not to take minutes.
+"""
+
 START = 5.0
 """Seconds for a program to listen, or to connect: an interpreter that is loaded from a cold disk."""
 

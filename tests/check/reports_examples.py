@@ -69,7 +69,8 @@ SENDALL = Diagnosis(
     "connection.send(data)\nconnection.sendall(data)",
     "2.4",
     ("v3/large/1",),
-    (
+    ("v3/late/1", "v3/never/1", "v3/never/2", "v3/half/1", "v3/bytes/1"),
+    ties=(
         Diagnosis(
             "small-buffer",
             "A frame is read with one recv() of a fixed size",

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netlab.check.output import KEPT, MAX_FED, SHOWN, UNIX, Input, Output, last_line, raised
+from netlab.check.output import KEPT, MAX_FED, SHOWN, UNIX, Input, Output, complaint, last_line, raised
 from tests.support import PATIENCE, until
 
 
@@ -314,3 +314,24 @@ class Raised(SynchronousTestCase):
     def test_the_last_line(self) -> None:
         self.assertEqual(last_line("first\n  last\x07  \n \n\n"), r"last\x07")
         self.assertEqual(last_line("\n \n"), "")
+
+    def test_a_complaint_shows_the_frames_of_the_program(self) -> None:
+        text = (
+            "Exception in thread Thread-1 (handle):\nTraceback (most recent call last):\n"
+            '  File "/usr/lib/python3.11/threading.py", line 1045, in _bootstrap_inner\n    self.run()\n'
+            '  File "/home/x/lib/server.py", line 6, in handle\n    unpack(data)\n    ^^^^^^^^^^^^\n\n'
+            '  File "C:\\Python313\\Lib\\codecs.py", line 9, in decode\n    raise\n'
+            '  File "<frozen codecs>", line 322, in decode\nstruct.error: too \x07 short\n'
+        )
+        shown = complaint(text, 12)
+        self.assertEqual(
+            [line.split()[0] for line in shown],
+            ["Exception", "Traceback", "File", "unpack(data)", "^^^^^^^^^^^^", "struct.error:"],
+        )
+        self.assertEqual(shown[-1], r"struct.error: too \x07 short")
+        self.assertEqual(complaint(text, 2), shown[-2:])
+
+    def test_a_complaint_of_libraries_alone_is_shown_whole(self) -> None:
+        text = 'Traceback (most recent call last):\n  File "/usr/lib/python3.11/x.py", line 1\n    1\n'
+        self.assertEqual(complaint(text, 12), text.splitlines())
+        self.assertEqual(complaint("x" * 300, 12), ["x" * SHOWN + "..."])

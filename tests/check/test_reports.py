@@ -211,6 +211,8 @@ class Terminal(SynchronousTestCase):
         made = terminal.render(examples.one_recv(), 100)
         self.assertIn("DIAGNOSIS  One recv() is taken for one frame (one-recv)\n", made)
         self.assertIn("  explains  v3/split/1, v3/split/2, v3/split/3, v3/bytewise/1\n", made)
+        others = "v3/late/1, v3/never/1, v3/never/2 and 2 others (passed all the same)"
+        self.assertIn(f"  shows in  {others}\n", made)
         self.assertIn(
             "  code      header = connection.recv(9)               # at most 9 bytes: maybe 3\n", made
         )

@@ -80,9 +80,7 @@ def one_after_another(server: Server) -> None:
     for number in (1, 2, 3):
         client = server.connect()
         say(server, client, server.message(f"client {number}"))
-        client.finish()
-        with contextlib.suppress(Judged):
-            client.expect_end()
+        client.leave()
 
 
 @case(TCP, "close/1", CORE, "C2", "When the client has closed its side, the server closes the connection.")

@@ -185,7 +185,8 @@ def _pieces(s: Socket, h: Habits, size: int) -> bytes:
 
 
 def _decoded(h: Habits, text: bytes) -> bytes:
-    if h.decoding in ("strict", "early"):
+    in_pieces = h.reading in ("exact", "text-loop")  # else there is one piece only
+    if h.decoding == "strict" or (h.decoding == "early" and in_pieces):
         text.decode()
     elif h.decoding == "ascii":
         text.decode("ascii")

@@ -232,6 +232,8 @@ def signature(raised: BaseException) -> str:
     """How the last line of the exception's traceback begins."""
     kind = type(raised)
     name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+    if isinstance(raised, UnicodeError) and hasattr(raised, "encoding"):
+        return f"{name}: '{raised.encoding}' codec"
     if isinstance(raised, OSError) and raised.errno is not None:
         return f"{name}: [Errno {raised.errno}] {os.strerror(raised.errno)}"
     return name

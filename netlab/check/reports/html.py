@@ -164,7 +164,7 @@ def has_evidence(finding: Finding) -> bool:
 
 def _diagnosis(diagnosis: Diagnosis) -> Html:
     explains = ("explains", joined(map(case_link, diagnosis.ids), ", "))
-    said = diagnosed(diagnosis, [explains])
+    said = diagnosed(diagnosis, [explains, ("shows in", words.also(diagnosis))])
     return card(diagnosis.title, said, _ties(diagnosis), class_="card diagnosis")
 
 

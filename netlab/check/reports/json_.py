@@ -55,6 +55,7 @@ class DiagnosisObject(TypedDict):
     code: str
     guide: str
     ids: list[str]
+    also: list[str]
     ties: list[DiagnosisObject]
 
 
@@ -147,5 +148,6 @@ def _diagnosis(diagnosis: Diagnosis) -> DiagnosisObject:
         "code": diagnosis.code,
         "guide": diagnosis.guide,
         "ids": list(diagnosis.ids),
+        "also": list(diagnosis.also),
         "ties": [_diagnosis(each) for each in diagnosis.ties],
     }

@@ -197,6 +197,7 @@ def _step(step: Step, writer: _Writer) -> Iterator[str]:
 def _diagnosis(diagnosis: Diagnosis, writer: _Writer) -> Iterator[str]:
     yield from _mistake("DIAGNOSIS", diagnosis, writer)
     yield from writer.told("explains", ", ".join(diagnosis.ids))
+    yield from writer.told("shows in", words.also(diagnosis))
     if diagnosis.ties:
         told = "What was seen can have other reasons just as well; from outside they cannot be told apart:"
         yield from writer.prose(told)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from netlab.check.findings import Closing, Finding, Level, Report, Verdict
+from netlab.check.findings import Closing, Diagnosis, Finding, Level, Report, Verdict
 from netlab.wire.text import printable
 
 PASS, FAIL, NOT_JUDGED = "PASS", "FAIL", "NOT JUDGED"
@@ -16,6 +16,9 @@ NEXT = "The next thing to learn"
 
 PROTOCOL = "docs/protocol.md"
 """Where the rules are."""
+
+FEW = 3
+"""Cases that are named where it is enough to name some."""
 
 WAYS = {">>": "sent by the checker", "<<": "came back", "--": "what happened"}
 """How each of a step's ways is read."""
@@ -117,6 +120,14 @@ def about(report: Report) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     ran = f"{when}, {report.seconds:.1f} s" if when else ""
     return "; ".join(filter(None, (f"{report.variant} {report.side}", ran, versions)))
+
+
+def also(diagnosis: Diagnosis) -> str:
+    """Where a mistake shows besides, in few words; nothing where it does not."""
+    others = diagnosis.also
+    if len(others) <= FEW:
+        return ", ".join(others) + " (passed all the same)" * bool(others)
+    return f"{', '.join(others[:FEW])} and {len(others) - FEW} others (passed all the same)"
 
 
 def cases(number: int) -> str:
