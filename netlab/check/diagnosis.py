@@ -21,9 +21,6 @@ from netlab.check.models.simulation import Ended, Prediction, run
 MOST = 8
 """Mistakes that are put together at most: more than that are not mistakes, but another program."""
 
-PROBED = 1_200
-"""Bytes of a long stream that models are tried on, where it is not known how the program read it."""
-
 SURPLUS = 1 << 14
 """Bytes that may come when it cannot be told what: who sends more than that does so without end."""
 
@@ -31,7 +28,12 @@ BEGINS = 6
 """Mistakes that the search begins with, one after the other."""
 
 ODD = 7
-"""Bytes: the pieces in which they are tried then; no frame or text is a multiple of it."""
+"""Bytes: the pieces in which models are tried where it is not known how the program read; no frame or text is
+a multiple of it.
+"""
+
+PIECES = 200
+"""Pieces at most: of a long message they are longer."""
 
 PLACES = {
     "recv": "{0}.1 and {0}.2: how the server reads from the socket",
@@ -140,7 +142,9 @@ class Search:
         ones = [(each,) for each in range(len(self._choices)) if self._worth((each,)) > now]
         best: dict[tuple[str, ...], tuple[int, ...]] = {}
         self._taken = ()
-        for taken in sorted([*ones, *filter(None, [self._better(2)])], key=self._worth, reverse=True):
+        alone = any(len(self._predicted(one)) == len(self._evidence) for one in ones)
+        pairs = [] if alone else list(filter(None, [self._better(2)]))
+        for taken in sorted([*ones, *pairs], key=self._worth, reverse=True):
             best.setdefault(tuple(self._choices[each].mistake.name for each in taken), taken)
         return list(best.values())[:BEGINS]
 
@@ -273,7 +277,8 @@ def distinct(model: Model, evidence: Evidence) -> Evidence:
     for each in evidence.exchanges:
         if not each.known:
             rightly = rightly_answered(model, each)
-            each = replace(each, sent=[b"".join(each.sent)[:PROBED]], received=[each.stream[:PROBED]])
+            sent, received = b"".join(each.sent)[: each.probed], each.stream[: each.probed]
+            each = replace(each, sent=[sent], received=[received])
             each.rightly = rightly
             each.foretold = [predict(model, model.right, each, pieces) for pieces in readings(each)]
         if each.sent or each.received or each.typed is not None or not seen:
@@ -300,7 +305,8 @@ def readings(exchange: Exchange) -> list[list[bytes]]:
     if exchange.known or exchange.datagrams:
         return [exchange.sent]
     data = b"".join(exchange.sent)
-    return [[data], [data[at : at + ODD] for at in range(0, len(data), ODD)]]
+    step = ODD * (1 + len(data) // (ODD * PIECES))
+    return [[data], [data[at : at + step] for at in range(0, len(data), step)]]
 
 
 def predicts(model: Model, choices: Sequence[Choice], evidence: Evidence) -> bool:

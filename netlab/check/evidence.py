@@ -8,6 +8,9 @@ from enum import Enum
 
 from netlab.check.findings import Closing
 
+PROBED = 1_200
+"""Bytes of a long stream of messages that are enough to tell how they are read."""
+
 
 class Fact(Enum):
     """What no row of bytes shows, but is true or false of a program."""
@@ -34,6 +37,8 @@ class Exchange:
     """What the checker sent. Over TCP, each piece was read by the program before the next was sent."""
     known: bool = True
     """Is it known how the program read it? Not where much is sent without a pause."""
+    probed: int = PROBED
+    """Bytes of it that models are tried on, where that is not known."""
     finished: bool = False
     """Did the checker send its FIN, behind all of this?"""
     reset: bool = False

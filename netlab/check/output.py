@@ -30,7 +30,7 @@ UNIX = os.name == "posix"
 
 
 class Output:
-    """What a program writes into one pipe: drained at all times, so that it never blocks, and kept in bounds.
+    """What a program writes into one pipe: kept in bounds, and drained until paused, so that it never blocks.
 
     A position in it is the number of bytes before it. All that was written before a method is called is
     known to it (on Windows: all but the last moment's).
@@ -43,6 +43,7 @@ class Output:
         self._count = 0
         self._pipe: IO[bytes] | None = None
         self._over = False  # nothing will come any more, or nobody wants it
+        self._paused = False
         self._thread: threading.Thread | None = None
 
     def begin(self, pipe: IO[bytes]) -> None:
@@ -55,11 +56,25 @@ class Output:
 
     def finish(self) -> None:
         """Take what is there, and drain no more, even if somebody still has the pipe."""
+        self.resume()
         with self._changed:
             self._take()
             self._over = True
+            self._changed.notify_all()
         if self._thread is not None:
             self._thread.join(2 * HELD)
+
+    def pause(self) -> None:
+        """Drain no more, as a terminal that is paused: soon the pipe is full, and whoever writes waits."""
+        with self._changed:
+            self._take()
+            self._paused = True
+
+    def resume(self) -> None:
+        """Drain again."""
+        with self._changed:
+            self._paused = False
+            self._changed.notify_all()
 
     @property
     def text(self) -> str:
@@ -110,19 +125,26 @@ class Output:
             while not self._over:
                 poll.poll(1000 * HELD)
                 with self._changed:
+                    self._changed.wait_for(self._wanted)
                     self._take()
         while not self._over:
             piece = os.read(pipe.fileno(), CHUNK)
             with self._changed:
                 self._add(piece)
+                self._changed.wait_for(self._wanted)
         with self._changed:
             self._pipe = None
         pipe.close()
 
+    def _wanted(self) -> bool:
+        return self._over or not self._paused
+
     def _take(self) -> None:
         """Take what waits in the pipe, a bounded part of it."""
         end = self._count + TAKEN
-        while UNIX and self._pipe is not None and not self._over and self._count < end:
+        if not UNIX or self._paused:
+            return
+        while self._pipe is not None and not self._over and self._count < end:
             try:
                 self._add(os.read(self._pipe.fileno(), CHUNK))
             except BlockingIOError:

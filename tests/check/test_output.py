@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netlab.check.output import KEPT, MAX_FED, SHOWN, UNIX, Input, Output, complaint, last_line, raised
+from netlab.check.output import CHUNK, KEPT, MAX_FED, SHOWN, UNIX, Input, Output, complaint, last_line, raised
 from tests.support import PATIENCE, until
 
 
@@ -101,6 +101,23 @@ class Kept(OutputTestCase):
         self.assertFalse(thread.is_alive())
         self.assertRaises(BrokenPipeError, self.write, b" else")
         self.assertEqual(self.output.text, "something")
+
+    def test_while_paused_a_writer_waits_and_nothing_is_lost(self) -> None:
+        self.write(b"before ")
+        self.output.pause()
+        os.set_blocking(self.pipe, False)
+        written = 0
+        with self.assertRaises(BlockingIOError):
+            while True:
+                written += os.write(self.pipe, bytes(CHUNK))
+        self.assertEqual((self.output.mark(), self.output.text), (7, "before "))
+        self.output.resume()
+        self.assertTrue(self.output.wait_for("\0" * written, PATIENCE))
+        self.output.pause()
+        self.write(b"the last")
+        self.close()
+        self.output.finish()
+        self.assertTrue(self.output.text.endswith("\0the last"))
 
 
 class WaitFor(OutputTestCase):

@@ -16,7 +16,10 @@ from tests.check.judging import WRONG, isolation_is_possible, judge
 
 FULL = bool(os.environ.get("NETLAB_TEST_FULL"))
 
-COSTLY = ("big", "late", "never", "silent", "burst", "descriptors", "restart", "limit/3", "gone", "many")
+COSTLY = (
+    *("big", "late", "never", "silent", "burst", "descriptors", "restart", "limit/3", "gone", "many"),
+    "print",
+)
 """Cases, or their beginnings, that take a second and more."""
 
 ALMOST = "all but: "

@@ -40,8 +40,6 @@ class Case:
     """Does it need a program that netlab has started?"""
     echoed: bool = False
     """Does it say something only of programs that send messages back?"""
-    loose: bool = False
-    """Is a tolerant peer content with one that does not do it?"""
 
     @property
     def variant(self) -> str:
@@ -67,21 +65,18 @@ def case(
     *,
     started: bool = False,
     echoed: bool = False,
-    loose: bool = False,
 ) -> Callable[[F], F]:
     """Make a case of a function, one for each variant. name: the id without the variant."""
 
     def register(function: F) -> F:
         for variant in variants.split():
-            _cases.append(
-                Case(f"{variant}/{name}", level, clause, requirement, function, started, echoed, loose)
-            )
+            _cases.append(Case(f"{variant}/{name}", level, clause, requirement, function, started, echoed))
         return function
 
     return register
 
 
-MODULES = ("datagrams", "text", "frames", "fixed", "variable", "connections", "clients")
+MODULES = ("datagrams", "text", "frames", "fixed", "variable", "connections", "printing", "clients")
 """In the order in which they are run: from what everybody needs to what few think of."""
 
 

@@ -24,8 +24,8 @@ FLOOD = 8_000_000
 FLOOD_V2 = 5_000_000
 """The same, of frames of 29 bytes: each of them is a line that is printed."""
 
-FEWER_V2 = 290_000
-"""The same, where twenty clients send them: ten thousand lines each."""
+FEWER = 290_000
+"""The same, where twenty clients send frames of 29 bytes, or where all of it is to be printed."""
 
 BEGINNING = 2_000
 """Bytes that came back rightly, where the rest was lost on the way."""
@@ -208,7 +208,7 @@ def never_reads(server: Server) -> None:
 def twenty_never_read(server: Server) -> None:
     data = flood(server)
     if server.variant == "v2":
-        data = data[:FEWER_V2]
+        data = data[:FEWER]
     for client in server.connect_many(20, narrow=True):
         client.pour(data, reading=False)
     server.serves("beside twenty clients that do not read")

@@ -148,7 +148,6 @@ def controls(server: Server) -> None:
     "P1",
     "What a client sent is escaped before it is printed.",
     started=True,
-    loose=True,
 )
 def escaped(server: Server) -> None:
     client = server.datagrams()

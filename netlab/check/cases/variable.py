@@ -18,6 +18,7 @@ def longer_than_a_read(server: Server) -> None:
     message = server.message("long " * 4_000)
     client = server.connect()
     client.exchange.known = False
+    client.exchange.probed = len(message.data)  # of a part of it nothing can be told
     client.send(message.data)
     server.hear(client, message)
 
@@ -26,6 +27,7 @@ def longer_than_a_read(server: Server) -> None:
 def nearly_a_mebibyte(server: Server) -> None:
     message = server.message("m" * ((1 << 20) - 1))
     client = server.connect()
+    client.exchange.probed = len(message.data)
     client.pour(message.data)
     client.take_bytes(len(message.data))
     server.hear(client, message)

@@ -28,8 +28,9 @@ class Habits:
     size_first: bool = False
     swapped: bool = False
     reading: str = "exact"
-    """exact: until all is there. no-loop: recv(n) is taken for n bytes. header-loop, text-loop: only this is
-    read rightly. one-recv: what a recv() yields is a frame. whole-recv: and sent back as it came.
+    """exact: until all is there. no-loop: recv(n) is taken for n bytes (apart: for header and text, each by a
+    recv() of its own). header-loop, text-loop: only this is read rightly. one-recv: what a recv() yields is a
+    frame. whole-recv: and sent back as it came. first-of-recv: it begins with one.
     """
     short: str = "raise"
     """What is done with less than a header: raise (by unpack), or leave."""
@@ -106,7 +107,9 @@ Read = "tuple[int, int, int, bytes, bytes] | None"
 
 
 def _read_fixed(s: Socket, h: Habits, frame: struct.Struct) -> Any:
-    if h.reading in ("exact", "header-loop", "text-loop"):
+    if h.reading in ("apart", "header-loop", "text-loop"):
+        return _read_apart(s, h, struct.Struct(frame.format.removesuffix("20s")))
+    if h.reading == "exact":
         data = _exactly(s, frame.size)
         if len(data) < frame.size and (data or h.end != "unseen"):
             return None
@@ -125,6 +128,19 @@ def _read_fixed(s: Socket, h: Habits, frame: struct.Struct) -> Any:
     if h.swapped:
         order, size = size, order
     return version, order, size, text, raw
+
+
+def _read_apart(s: Socket, h: Habits, header: struct.Struct) -> Any:
+    head = _exactly(s, header.size) if h.reading == "header-loop" else s.recv(header.size)
+    if not head and h.end != "unseen":
+        return None
+    if len(head) < header.size and h.short == "leave":
+        return None
+    version, order, size = header.unpack(head)
+    text = _exactly(s, TEXT_LENGTH) if h.reading == "text-loop" else s.recv(TEXT_LENGTH)
+    if len(text) < TEXT_LENGTH and (not text or h.reading == "text-loop" or h.short == "leave"):
+        return None
+    return version, order, size, text, head + text
 
 
 def _read_variable(s: Socket, h: Habits, header: struct.Struct) -> Any:
@@ -247,20 +263,24 @@ def one_recv(*readings: str) -> Mistake:
     )
 
 
-BOTH = (
-    Mistake(
+HALF = "header-loop", "text-loop"
+"""Ways of reading only a half of each frame rightly."""
+
+
+def no_loop(*readings: str) -> Mistake:
+    """recv(n) for n bytes: of the whole frame, or of header and text apart."""
+    return Mistake(
         "no-loop",
         "recv(n) is taken for n bytes",
         "recv(n) returns n bytes at most, and fewer when fewer have come. There is no loop around it, so a "
         "frame that comes in two segments is torn apart.",
         "data = conn.recv(size)   ->   while len(data) < size: data += conn.recv(size - len(data))",
         "recv",
-        [
-            {"reading": reading, "short": short}
-            for reading in ("no-loop", "header-loop", "text-loop")
-            for short in ("raise", "leave")
-        ],
-    ),
+        [{"reading": reading, "short": short} for reading in readings for short in ("raise", "leave")],
+    )
+
+
+BOTH = (
     Mistake(
         "native-struct",
         "`!` is missing in the struct format, so that it is laid out as this machine likes it",
@@ -278,16 +298,6 @@ BOTH = (
         "struct.unpack('<BLL...', data)   ->   struct.unpack('!BLL...', data)",
         "struct",
         [{"numbers": "<"}],
-    ),
-    Mistake(
-        "fields-swapped",
-        "order and size have changed places",
-        "The header's fields come as version, order, size. This program takes the first number for the size "
-        "and the second for the order. (Some labs' scripts do so: if yours are to, check with --layout "
-        "scripts.)",
-        "version, size, order = struct.unpack(...)   ->   version, order, size = struct.unpack(...)",
-        "header",
-        [{"swapped": True}],
     ),
     Mistake(
         "strict-decode",
@@ -344,15 +354,6 @@ BOTH = (
         [{"order": "counted"}],
     ),
     Mistake(
-        "size-in-characters",
-        "size is counted in characters instead of bytes",
-        "len(text) counts characters; `ü` is one character and two bytes. The echo announces less than it "
-        "brings.",
-        "size = len(text)   ->   size = len(text.encode())",
-        "size",
-        [{"size": "characters"}],
-    ),
-    Mistake(
         "size-counts-header",
         "size counts the header, too",
         "Size is the length of the text alone.",
@@ -399,6 +400,25 @@ BOTH = (
 
 VARIABLE = (
     Mistake(
+        "fields-swapped",
+        "order and size have changed places",
+        "The header's fields come as version, order, size. This program takes the first number for the size "
+        "and the second for the order. (Some labs' scripts do so: if yours are to, check with --layout "
+        "scripts.)",
+        "version, size, order = struct.unpack(...)   ->   version, order, size = struct.unpack(...)",
+        "header",
+        [{"swapped": True}],
+    ),
+    Mistake(
+        "size-in-characters",
+        "size is counted in characters instead of bytes",
+        "len(text) counts characters; `ü` is one character and two bytes. The echo announces less than it "
+        "brings.",
+        "size = len(text)   ->   size = len(text.encode())",
+        "size",
+        [{"size": "characters"}],
+    ),
+    Mistake(
         "decode-early",
         "each piece is decoded before the frame is complete",
         "A piece may end inside a character: `ü` is two bytes, and a segment may end between them. Then "
@@ -441,8 +461,9 @@ FIXED = (
 
 def model(fixed: bool, echo: bool, size_first: bool) -> Model:
     """The servers of one format."""
-    first = one_recv("whole-recv", "first-of-recv") if fixed else one_recv("one-recv", "whole-recv")
-    mistakes = [first, *BOTH, *(FIXED if fixed else VARIABLE), *RESETS]
     if fixed:
-        mistakes = [each for each in mistakes if each.name != "size-in-characters"]
-    return Model(serve, replace(Habits(), fixed=fixed, echo=echo, size_first=size_first), mistakes)
+        readings = one_recv("whole-recv", "first-of-recv"), no_loop("no-loop", "apart", *HALF)
+    else:
+        readings = one_recv("one-recv", "whole-recv"), no_loop("no-loop", *HALF)
+    right = replace(Habits(), fixed=fixed, echo=echo, size_first=size_first)
+    return Model(serve, right, [*readings, *BOTH, *(FIXED if fixed else VARIABLE), *RESETS])

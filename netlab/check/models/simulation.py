@@ -84,7 +84,7 @@ class Socket:
         self._pieces = list(reversed(pieces))
         self._finished = finished
         self._reset = reset
-        self._held = b""
+        self._held = memoryview(b"")
         self._lost = False
         self._closed = False
         self._calls = 0
@@ -102,7 +102,7 @@ class Socket:
             raise MemoryError
         if not self._held:
             if self._pieces:
-                self._held = self._pieces.pop()
+                self._held = memoryview(self._pieces.pop())
             elif self._reset:
                 self._lost = True
                 raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
@@ -112,7 +112,7 @@ class Socket:
             else:
                 raise Waits
         data, self._held = self._held[:size], self._held[size:]
-        return data
+        return bytes(data)
 
     def recvfrom(self, size: int) -> bytes:
         """One datagram: what is longer is thrown away."""
@@ -168,7 +168,7 @@ class Seat(Socket):
 
     def ahead(self, length: int) -> bytes:
         """The next bytes of the stream, whatever pieces they come in: what a right reader would get."""
-        return (self._held + b"".join(reversed(self._pieces)))[:length]
+        return (bytes(self._held) + b"".join(reversed(self._pieces)))[:length]
 
     def connect(self) -> None:
         """Connect to the server."""
