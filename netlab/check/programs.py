@@ -8,9 +8,10 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -117,20 +118,28 @@ class Program:
         command = _limited(self.command, self._limits) if UNIX else [found, *self.command[1:]]
         self._begun = time.monotonic()
         try:
-            self._process = process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE if self._stdin else subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                bufsize=0,
-                cwd=self._folder,
-                env={**os.environ, **_ENVIRONMENT, MARK: self._mark},
-                start_new_session=True,
-                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-            )
+            with _uninterrupted():
+                self._start(command)
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or error
             raise CannotStart(f"cannot run {self.command[0]!r}: {why}") from None
+        except BaseException:
+            self.end()
+            raise
+        return self
+
+    def _start(self, command: Sequence[str]) -> None:
+        self._process = process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE if self._stdin else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            cwd=self._folder,
+            env={**os.environ, **_ENVIRONMENT, MARK: self._mark},
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )
         assert process.stdout is not None
         assert process.stderr is not None
         self.stdout.begin(process.stdout)
@@ -145,7 +154,6 @@ class Program:
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.end()
@@ -345,6 +353,24 @@ _ENVIRONMENT = {
 
 _GUARD = 'read _; kill -s KILL -- "-$1"'
 """A shell's code: nobody ever writes what it reads, so it goes on when we are no more, however we ended."""
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold back Ctrl-C and SIGTERM while a process is started: who does not know it yet could not end it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+    held: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda number, _: held.append(number)) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+        for came in held:
+            signal.raise_signal(came)
 
 
 def _runnable(command: Sequence[str], folder: Path | None) -> str:

@@ -6,15 +6,17 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from netlab.check import kernel, programs
-from netlab.check.programs import CannotStart, Limits, NotListening, Program
+from netlab.check.programs import UNIX, CannotStart, Limits, NotListening, Program
 from tests.support import PATIENCE, ROOT, reset, until
 
 SECONDS = 1.0
@@ -279,6 +281,29 @@ while True:
 
 
 class Ending(ProgramTestCase):
+    def test_a_signal_while_it_is_started_ends_it_too(self) -> None:
+        if not UNIX:
+            raise SkipTest("there is no SIGTERM")
+        started: list[subprocess.Popen[bytes]] = []
+        popen = subprocess.Popen
+
+        def interrupted(*words: Any, **options: Any) -> subprocess.Popen[bytes]:
+            started.append(popen(*words, **options))
+            os.kill(os.getpid(), signal.SIGTERM)  # when nobody knows yet what was started
+            return started[-1]
+
+        def leave(number: int, _: object) -> None:
+            raise SystemExit(number)
+
+        before = signal.signal(signal.SIGTERM, leave)
+        self.addCleanup(signal.signal, signal.SIGTERM, before)
+        self.patch(subprocess, "Popen", interrupted)
+        with self.assertRaises(SystemExit):
+            self.run_python("import time; time.sleep(60)")
+        self.assertEqual(len(started), 2)  # the program, and its guard
+        for each in started:
+            self.assertIsNotNone(each.wait(PATIENCE))
+
     def test_with_all_its_children(self) -> None:
         self.needs_proc()
         program = self.run_python(CHILDREN)
