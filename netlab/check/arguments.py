@@ -83,6 +83,7 @@ def _add_variant(
 ) -> None:
     parser = variants.add_parser(
         variant,
+        prog=f"netlab {command} {variant}",
         usage=f"netlab {command} {variant} [options] {TARGETS[side]}",
         help=f"a {side} of chapter {CHAPTERS[variant]}",
         description=textwrap.fill(DESCRIPTIONS[side], 78),
@@ -99,9 +100,12 @@ def _add_variant(
             action="store_true",
             help="start PROGRAM once, not afresh for each case; again when it has ended",
         )
-    if variant != "tcp":
-        does = "sends messages back" if side == "server" else "waits for echoes, and prints them"
-        parser.add_argument("-e", "--echo", action="store_true", help=f"the {side} {does}")
+    does = f"the {side} " + (
+        "sends messages back" if side == "server" else "waits for echoes, and prints them"
+    )
+    if variant == "tcp":
+        does += ": with text always, so this changes nothing"
+    parser.add_argument("-e", "--echo", action="store_true", help=does)
     if variant == "tcpv3":
         parser.add_argument(
             "--layout",

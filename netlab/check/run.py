@@ -23,7 +23,7 @@ from netlab.check.battery import Battery
 from netlab.check.cases import Case
 from netlab.check.client import PLACEHOLDER, Client
 from netlab.check.client_battery import ClientBattery
-from netlab.check.findings import Finding, Report
+from netlab.check.findings import Diagnosis, Finding, Report
 from netlab.check.isolation import isolated
 from netlab.check.judged import Judged
 from netlab.check.programs import CannotStart, NotListening, Program
@@ -96,7 +96,7 @@ def judge(options: argparse.Namespace, chosen: list[Case]) -> Report:
     finally:
         if battery is not None:
             battery.end()
-    diagnoses, unexplained = ([], []) if battery is None or trouble else battery.diagnosed()
+    diagnoses, unexplained = ([], []) if battery is None or trouble else explained(battery)
     return Report(
         title(options),
         options.variant,
@@ -118,6 +118,13 @@ def told(battery: Battery, chosen: list[Case]) -> Iterator[Finding]:
         for number, case in enumerate(chosen, 1):
             progress.show(number, len(chosen), case.id)
             yield battery.judge(case)
+
+
+def explained(battery: Battery) -> tuple[list[Diagnosis], list[str]]:
+    """What is wrong, and the failed cases that this does not explain. Of many mistakes it takes seconds."""
+    with Progress(sys.stderr) as progress:
+        progress.say("looking for what explains this")
+        return battery.diagnosed()
 
 
 def prepared(options: argparse.Namespace) -> list[str]:

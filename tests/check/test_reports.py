@@ -328,6 +328,8 @@ class Progresses(SynchronousTestCase):
             self.assertEqual(screen.lines[0], "9 of 34 v3/a-case-with-a-long-name/1 ...")
             progress.show(12, 34, "v3/split/2")
             self.assertEqual(screen.lines, ["12 of 34 v3/split/2 ...", "", "", ""])
+            progress.say("looking")
+            self.assertEqual(screen.lines, ["looking ...", "", "", ""])
         self.assertEqual(screen.lines, [""] * 4)
         screen.write("core")
         self.assertEqual(screen.lines[0], "core")

@@ -34,6 +34,10 @@ class Progress:
         """The case with this number, from 1, has begun."""
         self._rewrite(f"{number} of {total} {printable(id)} ...")
 
+    def say(self, what: str) -> None:
+        """Something else than a case has begun."""
+        self._rewrite(f"{what} ...")
+
     def clear(self) -> None:
         """Leave no trace of it: before anything else is printed, and at the end."""
         if self._shown:

@@ -13,6 +13,9 @@ from netlab.wire.text import printable, writable
 NARROWEST, WIDEST = 80, 120
 """Columns of a report, whatever the terminal has: fewer are too few for bytes, more too many for prose."""
 
+NAME = 18
+"""Columns for a case's name; more where one of a report is longer."""
+
 MARGIN = 12
 """Columns in front of what stands at a label."""
 
@@ -45,6 +48,7 @@ def render(
     was passed, and the whole evidence for each robust one that was not. encoding: of what it is written to.
     """
     writer = _Writer(max(NARROWEST, min(width, WIDEST)), colour)
+    writer.name = max([NAME, *(len(each.id) for each in report.findings)])
     return writable("\n".join(_report(report, writer, verbose)) + "\n", encoding)
 
 
@@ -64,6 +68,7 @@ class _Writer:
     def __init__(self, width: int, colour: bool) -> None:
         self.width = width
         self.room = width - MARGIN  # for what stands at a label
+        self.name = NAME
         self._colour = colour
 
     def paint(self, style: str, text: str) -> str:
@@ -157,7 +162,7 @@ def _group(name: str, findings: Sequence[Finding], writer: _Writer) -> str:
 
 def _line(finding: Finding, text: str, writer: _Writer) -> Iterator[str]:
     """A case in one line, or as many as the text needs."""
-    name = printable(finding.id).ljust(18)
+    name = printable(finding.id).ljust(writer.name)
     front = f"  {writer.word(finding.verdict.value, 8)} {name} "
     indent = 12 + len(name)
     for line in writer.prose(text, indent) if text else [""]:
@@ -201,8 +206,17 @@ def _diagnosis(diagnosis: Diagnosis, writer: _Writer) -> Iterator[str]:
     if diagnosis.ties:
         told = "What was seen can have other reasons just as well; from outside they cannot be told apart:"
         yield from writer.prose(told)
-    for other in diagnosis.ties:
+    for other in diagnosis.ties if len(diagnosis.ties) <= words.FEW - 1 else ():
         yield from _mistake("OR", other, writer)
+    if len(diagnosis.ties) >= words.FEW:  # of so many, none is likely enough to be read about
+        yield from writer.labelled(
+            "or",
+            (
+                line[MARGIN:]
+                for each in diagnosis.ties
+                for line in writer.prose(f"{each.title} ({each.name})", MARGIN)
+            ),
+        )
 
 
 def _mistake(word: str, diagnosis: Diagnosis, writer: _Writer) -> Iterator[str]:
@@ -238,6 +252,13 @@ def _told(report: Report, writer: _Writer, verbose: bool) -> Iterator[str]:
         findings = words.with_verdict(report, verdict)
         if findings:
             yield from _heading(heading, writer)
+        same = Counter(each.summary for each in findings)
+        for summary, number in same.items():
+            if number > words.FEW and verdict is Verdict.INFO and not verbose:
+                alike = words.groups(each for each in findings if each.summary == summary)
+                names = ", ".join(f"{name} ({len(each)})" for name, each in alike.items())
+                yield from writer.prose(f"{words.cases(number)} {summary}: {names}")
+                findings = [each for each in findings if each.summary != summary]
         for finding in findings:
             if verbose and verdict is Verdict.ERROR:
                 yield from ("", *_case(finding, writer))
