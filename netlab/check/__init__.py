@@ -4,8 +4,9 @@
 the checker plays for them, over plain sockets (`connection`); `battery` runs them. `programs` starts what is
 to be judged, `output` keeps what it writes, `kernel` asks the system about it, `isolation` gives it a network
 of its own. What was seen is `evidence`; `models` are the mistakes that people make, each a small server or
-client that makes it, and `diagnosis` finds those that predict the evidence. `findings` is what comes out, and
-`reports` shows it; `classroom` does it for a whole class.
+client that makes it. `agreement` says whether one would have been seen so, `search` finds the few that
+explain it all, `diagnosis` names them. `findings` is what comes out, and `reports` shows it; `classroom` does
+it for a whole class.
 
 It imports of netlab what says how bytes look (wire), and nothing of its servers and clients: netlab is not
 judged by its own logic.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from netlab.check import kernel
 from netlab.check.cases import Case
 from netlab.check.client import Client
 from netlab.check.diagnosis import diagnose, model_of
-from netlab.check.evidence import Evidence, Fact
+from netlab.check.evidence import Evidence, Exchange, Fact
 from netlab.check.findings import Closing, Diagnosis, Finding, Level, Verdict
 from netlab.check.judged import Judged
 from netlab.check.programs import CannotStart, NotListening
@@ -20,6 +20,9 @@ from netlab.wire.text import printable
 
 GROWTH = 20 << 20
 """Bytes that a program may have grown by through one case: what faults exceed, and caches do not."""
+
+MUCH = 64 << 20
+"""Bytes that no program may have grown by: between the two, it may be one that tidies its memory later."""
 
 LEFT = 1
 """Sockets that may be left open: the accepting loop's `conn` still names the last one."""
@@ -67,16 +70,23 @@ class Battery:
             return self._finding(case, evidence, Judged(Verdict.ERROR, str(error)), begun)
         before = self._state()
         judged = self._verdict(case)
-        closing = next((each.closing for each in evidence.exchanges if each.closing is not None), None)
+        seen = (judged and judged.exchange) or self._last(evidence)
+        closing = seen.closing if seen is not None else None
         if server.program is not None:
             server.rested()
             evidence.printed, evidence.errors = server.printed, server.errors()
-        judged = judged or self._alive()
+        ended = self._alive()
+        judged = judged or ended
+        stderr = server.complaints(STDERR_LINES)  # before the checker's own leaving shows there
         server.leave()
         judged = judged or self._aftermath(case, before)
         evidence.failed = judged is not None and judged.verdict.failed
         self.evidence.append(evidence)
-        return self._finding(case, evidence, judged, begun, closing)
+        return self._finding(case, evidence, judged, begun, seen, closing, stderr)
+
+    def _last(self, evidence: Evidence) -> Exchange | None:
+        """The last exchange in which something was said."""
+        return next((each for each in reversed(evidence.exchanges) if each.sent or each.typed), None)
 
     def _verdict(self, case: Case) -> Judged | None:
         """Why the case has not ended well, None where it has."""
@@ -120,12 +130,14 @@ class Battery:
         over = self.server.patience.over(CLOSE)
         while (now := kernel.descriptors(program.pids)) is not None and now > before[0] + LEFT:
             if over():
+                self.server.evidence.facts[Fact.LEAKS] = True
                 return Judged(Verdict.FAIL, f"{now - before[0]} sockets were left open", "they are closed")
             time.sleep(0.02)
         while (memory := kernel.memory(program.pids)) is not None and memory > before[1] + GROWTH:
             if over():
-                grown = (memory - before[1]) / (1 << 20)
-                return Judged(Verdict.FAIL, f"it has grown by {grown:.0f} MiB", "less than 20 MiB")
+                grown = memory - before[1]
+                verdict = Verdict.FAIL if grown > MUCH else Verdict.LOOSE
+                return Judged(verdict, f"it has grown by {grown >> 20} MiB", "less than 20 MiB")
             time.sleep(0.02)
         return None
 
@@ -135,11 +147,13 @@ class Battery:
         evidence: Evidence,
         judged: Judged | None,
         begun: float,
+        seen: Exchange | None = None,
         closing: Closing | None = None,
+        stderr: Sequence[str] = (),
     ) -> Finding:
+        """seen: the exchange that decided; closing: how it had ended before the checker left."""
         server = self.server
         failed = judged is not None and judged.verdict.failed
-        stderr = server.complaints(STDERR_LINES) if failed else []
         return Finding(
             case.id,
             case.level,
@@ -149,9 +163,9 @@ class Battery:
             judged.verdict if judged else Verdict.OK,
             judged.summary if judged else "",
             closing,
-            steps(server.variant, server.layout, evidence) if failed else (),
+            steps(server.variant, server.layout, evidence, seen) if failed else (),
             judged.expected if judged else "",
-            stderr,
+            stderr if failed else (),
             self._again(case.id),
             time.monotonic() - begun,
         )

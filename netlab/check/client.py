@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import select
+import shlex
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from netlab import PORT
 from netlab.check import kernel
 from netlab.check.connection import MAX_DATAGRAM, SURPLUS, TICK, Connection
 from netlab.check.evidence import Evidence, Exchange, Fact
-from netlab.check.findings import Closing
+from netlab.check.findings import Closing, Verdict
 from netlab.check.judged import Judged, fail, timeout
 from netlab.check.output import complaint
 from netlab.check.programs import CannotStart, Limits, Program
@@ -29,6 +30,11 @@ PLACEHOLDER = "{port}"
 
 RESTED = 0.5
 """Seconds that a program gets to come to rest before it is answered: one that polls never does."""
+
+ABSENCES = 2
+"""How often in a row the program may take all of START and not come. After that no disk is cold any more: it
+waits for something else, and gets ANSWER, lest a client that never connects take minutes.
+"""
 
 ENDED = 2 * START
 """Seconds that a program gets to end when its input has: it may wait for an echo first, with a deadline."""
@@ -129,7 +135,10 @@ class Client:
         self._peer: Connection | Mailbox | None = None
         self._mark: int | None = None
         self._shown = ""
-        self._complained: str | None = None
+        self._familiar: set[str] = set()
+        self._answered = 0  # pieces that were sent before the latest reply
+        self._absences = 0
+        self._came = False  # has it ever, in any case?
 
     def command(self, words: Sequence[str]) -> list[str]:
         """The words of a command, with the real port for each `{port}`: to be called by `start`."""
@@ -148,9 +157,10 @@ class Client:
             program.feed(line + "\n")
 
     def end_input(self) -> None:
-        """Let its input end: Ctrl-D."""
-        self.exchange.input_ended = True
-        self._running().end_input()
+        """Let its input end: Ctrl-D. Who is gone by then has not ended because of it."""
+        program = self._running()
+        self.exchange.input_ended = program.alive
+        program.end_input()
 
     def say(self, *lines: str) -> None:
         """Type each line, see that it is sent, and answer it in one piece."""
@@ -195,6 +205,9 @@ class Client:
             self._see_whether_it_comes_again()
             if self._difference():
                 raise fail(self._difference(), judged.expected) from None
+            if came.ended:
+                self.rest()  # what it raised may be written when its connection is closed
+                raise Judged(judged.verdict, judged.summary + self._why(), judged.expected) from None
             raise
 
     def _what(self) -> str:
@@ -277,6 +290,7 @@ class Client:
         self.rest()
         self._keep()
         self._mark = self._running().stdout.mark()
+        self._answered = len(self.exchange.sent)
         peer = self.mailbox if self.variant == "udp" else self.connection
         peer.send(*pieces)
 
@@ -294,15 +308,38 @@ class Client:
                 self._settle()
                 raise self._not_shown(text)
             program.stdout.wait_for(text, TICK, self._mark or 0)
+        self.evidence.facts.setdefault(Fact.AT_END, False)
         if text in shown:
             self.evidence.texts.append(text)
 
     def _not_shown(self, text: str) -> Judged:
-        what = f"{printable(text[:TEXT_LENGTH])!r}{'...' if len(text) > TEXT_LENGTH else ''}"
-        expected = f"{what} is printed when its echo has come"
+        what, expected = _quoted(text), f"{_quoted(text)} is printed when its echo has come"
         if not self._running().alive:
             return fail(f"the program ended{self._why()}, and has not printed the echo {what}", expected)
-        return timeout(f"the echo {what} came, and was not printed in time", expected)
+        shown = self.shown
+        if self.variant == "tcp" and _piece_by_piece(text, self.exchange.sent[self._answered :], shown):
+            summary = f"the echo {what} is printed in pieces, each as if it were all"
+            return Judged(Verdict.LOOSE, summary, f"{what} is printed when all of it has come")
+        if not self._listens() and self._shows_at_the_end(text):
+            self.evidence.facts[Fact.AT_END] = self.exchange.heard = True
+            return timeout(f"the echo {what} was printed only when the input had ended", expected)
+        instead = f"; what was printed is {_quoted(shown)}" if shown.strip() else ""
+        return timeout(f"the echo {what} came, and was not printed in time{instead}", expected)
+
+    def _listens(self) -> bool | None:
+        """Has the program read anything of the replies? None where that cannot be seen."""
+        if self.variant != "udp" and self.exchange.sent:
+            unread = self.connection.unread()
+            self.exchange.heard = None if unread is None else unread < sum(map(len, self.exchange.sent))
+        return self.exchange.heard
+
+    def _shows_at_the_end(self, text: str) -> bool:
+        """Is it printed when the input ends?"""
+        self.end_input()
+        program, over = self._running(), self.patience.over(ANSWER)
+        while program.alive and not over() and text not in self.shown:
+            time.sleep(TICK)
+        return text in self.shown
 
     @property
     def shown(self) -> str:
@@ -312,6 +349,22 @@ class Client:
     def shape(self) -> str:
         """The same, without what differs from one message to the next: its text, and all numbers."""
         return re.sub(r"\d+", "0", self.shown.replace(self.lines[-1], "")).strip()
+
+    def learn(self) -> None:
+        """Learn its words when it has come to rest: what else it says from now on is news."""
+        self.rest()
+        self._familiar = self._words()
+
+    def tells(self) -> bool:
+        """Has it said more than before, in other words than those that were typed?"""
+        return bool(self._words() - self._familiar)
+
+    def _words(self) -> set[str]:
+        """What it has printed, without the lines that it was given; all numbers are the same."""
+        text = self._running().stdout.text
+        for line in sorted(self.lines, key=len, reverse=True):
+            text = text.replace(line, " ")
+        return set(re.sub(r"\d+", "0", text).split())
 
     def complains(self) -> bool:
         """Has it written to standard error, or ended with a status that says that not all was well?"""
@@ -409,8 +462,8 @@ class Client:
         return kernel.memory(self._running().pids)
 
     def complaints(self, most: int) -> list[str]:
-        """The last lines that it has written to standard error, until the checker left it."""
-        return complaint(self._complained or "", most)
+        """The last lines that it has written to standard error."""
+        return complaint(self.program.stderr.text if self.program else "", most)
 
     def begin(self, evidence: Evidence) -> None:
         """Begin a case: listen. The program is started with the first line. Raises CannotStart."""
@@ -420,7 +473,8 @@ class Client:
         self.exchange = Exchange(datagrams=self.variant == "udp", typed=[])
         evidence.exchanges.append(self.exchange)
         self.lines = []
-        self._mark, self._shown, self._complained = None, "", None
+        self._mark, self._shown = None, ""
+        self._familiar = set()
         self._server = self._bound()
         if self.variant == "udp":
             self._peer = Mailbox(self._server, self.patience, self.exchange)
@@ -447,8 +501,6 @@ class Client:
 
     def leave(self) -> None:
         """Be done with all sockets of the case. What the program says of that is no evidence any more."""
-        if self.program is not None and self._complained is None:
-            self._complained = self.program.stderr.text
         if self._peer is not None:
             self._peer.drop()
         if self._server is not None:
@@ -492,18 +544,34 @@ class Client:
         """Wait until it has connected, or sent its first datagram."""
         program, server = self._running(), self._server
         assert server is not None
-        over = self.patience.over(START)
+        over = self.patience.over(START if self._absences < ABSENCES else ANSWER)
         while True:
             last = over() or not program.alive
             if select.select([server], [], [], 0 if last else TICK)[0]:
+                self._absences, self._came = 0, True
                 return
             if last:
                 break
         self.exchange.settled = True
         expected = f"what was typed is sent to {HOST}:{self.port}"
         if not program.alive:
+            if not self._came and self._wants_arguments():
+                raise CannotStart(
+                    f"it ended at once{self._why()}: it may want arguments, such as "
+                    f"`-- {shlex.join(program.command)} {HOST} {PLACEHOLDER}`"
+                )
             raise fail(f"the program ended before it {what}{self._why()}", expected)
+        self._absences += 1
         raise timeout(f"the program has not {what} in time", expected)
+
+    def _wants_arguments(self) -> bool:
+        """Does it look as if it ended because of its command line?"""
+        program = self._running()
+        if not program.status or any(str(self.port) in word for word in program.command):
+            return False
+        said = program.stderr.text + program.stdout.text
+        missing = "sys.argv" in said and (program.last_error() or "").startswith(("IndexError", "ValueError"))
+        return missing or re.search(r"^usage\b", said, re.IGNORECASE | re.MULTILINE) is not None
 
     def _see_whether_it_comes_again(self) -> None:
         """Has it opened another connection for the next message?"""
@@ -528,6 +596,19 @@ class Client:
         """Keep what was printed of the latest reply."""
         self._shown += self.shown
         self._mark = None
+
+
+def _quoted(text: str) -> str:
+    """The beginning of a text, for people."""
+    text = text.strip("\n")
+    return f"{printable(text[:TEXT_LENGTH])!r}{'...' if len(text) > TEXT_LENGTH else ''}"
+
+
+def _piece_by_piece(text: str, pieces: Sequence[bytes], shown: str) -> bool:
+    """Is each piece printed on a line of its own? Of a long text it is not known where the pieces ended."""
+    lines = iter(shown.splitlines())
+    found = [any(piece.decode(errors="ignore").strip() in line for line in lines) for piece in pieces]
+    return text in shown.replace("\n", "") or (len(found) > 1 and all(found))
 
 
 def _in_this_order(parts: Sequence[str], shown: str) -> bool:

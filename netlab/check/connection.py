@@ -13,7 +13,8 @@ from netlab.check import kernel
 from netlab.check.evidence import Exchange
 from netlab.check.findings import Closing
 from netlab.check.judged import fail, timeout
-from netlab.check.waiting import ANSWER, CLOSE, GAP, PARTING, QUIET, READ, STUCK, Patience
+from netlab.check.waiting import ANSWER, CLOSE, GAP, PARTING, QUIET, READ, STUCK, WHOLE, Patience
+from netlab.wire.text import REPLY_PREFIX
 
 RECV = 1 << 18
 """Bytes read at a time: what keeps a checker ahead of any program that it judges."""
@@ -23,6 +24,9 @@ MAX_DATAGRAM = 65_535
 
 SURPLUS = 1 << 18
 """Bytes that may come beside what is expected: who sends more than that will not stop."""
+
+PREFIXED = len(REPLY_PREFIX) + 1
+"""Bytes that may come for each that was sent: a text server may read byte by byte, and answer each."""
 
 TICK = 0.02
 """Seconds between two looks at a deadline."""
@@ -46,9 +50,13 @@ class Connection:
     def __init__(self, ours: socket.socket, theirs: tuple[str, int], patience: Patience) -> None:
         self.socket = ours
         self.exchange = Exchange()
+        self.heard = 0, 0
+        """How many bytes of text, and of the stream that answers them, were found to be right."""
         self._patience = patience
         self._ends = ours.getsockname()[:2], theirs
         self._ended = False
+        self._came = 0
+        self._last = time.monotonic() + WHOLE * patience.factor
         ours.setblocking(False)
         ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -87,6 +95,8 @@ class Connection:
             except OSError as error:
                 self._lost(error)
                 break
+            if self._enough_of_it():
+                break
             if readable or writable:
                 over = self._patience.over(seconds)
             elif over():
@@ -96,7 +106,7 @@ class Connection:
     def wait_until_stuck(self) -> None:
         """Wait, without reading, until the program has taken all, or takes nothing more."""
         over, before = self._patience.over(STUCK), kernel.unread(*self._ends)
-        while not over():
+        while not over() and not self._enough_of_it():
             time.sleep(TICK)
             left = kernel.unread(*self._ends)
             if left != before:
@@ -139,27 +149,24 @@ class Connection:
 
         The time begins anew with every byte; but who sends without end is not listened to for ever.
         """
-        most = sum(map(len, self.exchange.received)) + max(SURPLUS, 2 * sum(map(len, self.exchange.sent)))
         over = self._patience.over(seconds)
         while not enough(self.exchange.stream) and not self._ended:
-            if sum(map(len, self.exchange.received)) > most:
+            if self._enough_of_it():
                 self.exchange.settled = True
                 break
             if self._arrives():
                 over = self._patience.over(seconds)
             elif over() and not self._arrives(0):  # a last look: to find out took time, too
                 self.exchange.settled = True
+                self.exchange.stayed = seconds >= ANSWER and not self.exchange.finished
                 break
         return self.exchange.stream
 
     def take_bytes(self, count: int, seconds: float = ANSWER) -> bytes:
         """Read until so many bytes have come in all."""
-        got = sum(map(len, self.exchange.received))
         over = self._patience.over(seconds)
-        while got < count and not self._ended:
-            before = len(self.exchange.received)
+        while self._came < count and not self._ended and not self._enough_of_it():
             if self._arrives():
-                got += sum(map(len, self.exchange.received[before:]))
                 over = self._patience.over(seconds)
             elif over() and not self._arrives(0):  # a last look: to find out took time, too
                 self.exchange.settled = True
@@ -179,41 +186,69 @@ class Connection:
             got = self.settle()
         expected = f"{what}, {len(wanted):,} bytes"
         if got.startswith(wanted):
-            raise fail(f"{len(got) - len(wanted):,} bytes more came than {what}", expected)
+            raise fail(f"{len(got) - len(wanted):,} bytes more came than {what}", expected).of(self.exchange)
         if not wanted.startswith(got):
             at = next(i for i, (a, b) in enumerate(zip(got, wanted, strict=False)) if a != b)
-            raise fail(f"what came is not {what}: it differs at byte {at:,}", expected)
+            raise fail(f"what came is not {what}: it differs at byte {at:,}", expected).of(self.exchange)
         came = f"{len(got):,} of {len(wanted):,} bytes of {what}" if got else f"nothing of {what}"
         if self._ended:
-            raise fail(f"{came} came, then the connection was {self._word()}", expected)
-        raise timeout(f"{came} came in time", expected)
+            raise fail(f"{came} came, then the connection was {self._word()}", expected).of(self.exchange)
+        raise timeout(f"{came} came in time", expected).of(self.exchange)
 
     def expect_nothing(self, what: str) -> None:
         """See that nothing more comes, for a moment. what: what would be wrong to come."""
         before = len(self.exchange.stream)
         if len(self.settle()) > before:
-            raise fail(f"{what} was answered", "no answer")
+            raise fail(f"{what} was answered", "no answer").of(self.exchange)
+
+    def expect_no_more(self) -> None:
+        """See that what has come was all, for a moment."""
+        before = self._came
+        if len(self.settle()) > before:
+            raise fail(f"{self._came - before:,} bytes more came than were owed", "nothing more").of(
+                self.exchange
+            )
 
     def expect_end(self, seconds: float = CLOSE) -> Closing:
         """Wait until the program closes; say how it did. Raises Judged where it does not."""
-        before = len(self.exchange.stream)
         self.take(lambda _: False, seconds)
-        if not self._ended and len(self.exchange.stream) > before + SURPLUS:
+        if not self._ended and self._enough_of_it():
             self.exchange.closing = Closing.OPEN
-            raise fail("it sends on and on, although all was answered", "the connection is closed")
+            raise fail("it sends on and on, although all was answered", "the connection is closed").of(
+                self.exchange
+            )
         if not self._ended:
             self.exchange.closing = Closing.OPEN
             after = "after the checker's FIN" if self.exchange.finished else "by the program"
-            raise timeout(f"the connection was not closed {after}", "the connection is closed")
+            raise timeout(f"the connection was not closed {after}", "the connection is closed").of(
+                self.exchange
+            )
         assert self.exchange.closing is not None
         return self.exchange.closing
+
+    def unread(self) -> int | None:
+        """How many bytes the program has not read yet, where that can be seen."""
+        return kernel.unread(*self._ends)
 
     @property
     def ended(self) -> bool:
         """Has the program closed its side, or reset the connection, as far as was read?"""
         return self._ended
 
+    def waits_outside(self) -> bool:
+        """Did the program's queue of connections have no room for this one? Then its other end is not there:
+        the system has dropped what completes a handshake, without a word.
+        """
+        return not self._ended and kernel.known() and kernel.unread(*self._ends) is None
+
     # How it is done.
+
+    def _enough_of_it(self) -> bool:
+        """Has it taken too long, or has more come than anybody can owe?"""
+        if time.monotonic() > self._last:
+            return True
+        most = SURPLUS + PREFIXED * sum(map(len, self.exchange.sent))
+        return self._came > most
 
     def _read_by_now(self, seconds: float = READ) -> bool:
         """Wait until the program has read what was sent, so that the next piece is a read of its own.
@@ -263,6 +298,7 @@ class Connection:
         data = self.socket.recv(RECV)
         if data:
             self.exchange.received.append(data)
+            self._came += len(data)
         else:
             self._end(Closing.CLEAN if self.exchange.finished else Closing.FIRST)
 
@@ -300,7 +336,9 @@ class DatagramSocket:
                 with contextlib.suppress(OSError):
                     self.socket.send(datagram)
             except ConnectionRefusedError:
-                raise fail("nobody listens there any more", "the datagram is taken") from None
+                raise fail("nobody listens there any more", "the datagram is taken").of(
+                    self.exchange
+                ) from None
 
     def take(self, count: int, seconds: float = ANSWER) -> list[bytes]:
         """Read until so many datagrams have come, or none comes for the time; return all that ever came."""
@@ -331,10 +369,12 @@ class DatagramSocket:
         expected = "the same datagram" if len(wanted) == 1 else f"the same {len(wanted):,} datagrams"
         others = [each for each in got if each not in wanted]
         if others:
-            raise fail("what came back is not the datagram that was sent", expected)
+            raise fail("what came back is not the datagram that was sent", expected).of(self.exchange)
         if not got:
-            raise timeout("nothing came back in time", expected)
-        raise timeout(f"{len(got):,} of {len(wanted):,} datagrams came back in time", expected)
+            raise timeout("nothing came back in time", expected).of(self.exchange)
+        raise timeout(f"{len(got):,} of {len(wanted):,} datagrams came back in time", expected).of(
+            self.exchange
+        )
 
     def drop(self) -> None:
         """Close the socket."""

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from netlab.check.findings import Closing
+
+if TYPE_CHECKING:
+    from netlab.check.models.simulation import Prediction
 
 PROBED = 1_200
 """Bytes of a long stream of messages that are enough to tell how they are read."""
@@ -22,7 +26,12 @@ class Fact(Enum):
     DIES = "it ended while it was checked"
     HANGS = "it waits for ever for an echo that does not come"
     STRANGERS = "anybody's datagram is taken for the echo"
+    LEAKS = "connections are left open when their clients have gone"
+    FULL = "its queue of connections was full"
+    MIXES = "what one client is owed goes to another"
+    IMPATIENT = "it closes a connection on which nothing is said for a moment"
     RECONNECTS = "each message comes on a connection of its own"
+    AT_END = "echoes are read only when the input has ended"
 
 
 @dataclass
@@ -39,6 +48,8 @@ class Exchange:
     """Is it known how the program read it? Not where much is sent without a pause."""
     probed: int = PROBED
     """Bytes of it that models are tried on, where that is not known."""
+    cut: bool = False
+    """Was it longer than that?"""
     finished: bool = False
     """Did the checker send its FIN, behind all of this?"""
     reset: bool = False
@@ -47,10 +58,12 @@ class Exchange:
     """What came back: datagrams; over TCP, what was read."""
     settled: bool = False
     """Was it waited until no more came?"""
+    stayed: bool = False
+    """Was it still open when an answer had been waited for in vain, before the checker's FIN?"""
     closing: Closing | None = None
     rightly: bool = True
     """Is all that came what a right program sends? Found out where it is not known how the program read."""
-    foretold: Sequence[object] = ()
+    foretold: Sequence[Prediction] = ()
     """What a right program makes of it, for each way in which it may have read it."""
     typed: list[str] | None = None
     """The lines that a client was given to read, without their ends; None of a server."""
@@ -60,6 +73,8 @@ class Exchange:
     """How many of these lines it had when the checker reset the connection; None where that waited for it."""
     refused: bool = False
     """Did nobody listen when the client came?"""
+    heard: bool | None = None
+    """Has the client read anything of what was sent? None where that was not looked at, or cannot be seen."""
 
     @property
     def stream(self) -> bytes:

@@ -48,7 +48,7 @@ class Closing(Enum):
     RESET = "reset"
     """The program, or its end, reset the connection."""
     OPEN = "left open"
-    """The checker's FIN was not answered in time."""
+    """The program did not close it in time."""
     OURS = "ended by the checker"
     """The checker ended it, without asking for more."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from netlab.check.evidence import Exchange
 from netlab.check.findings import Verdict
 
 
@@ -13,6 +14,13 @@ class Judged(Exception):
         self.verdict = verdict
         self.summary = summary
         self.expected = expected
+        self.exchange: Exchange | None = None
+        """Where it was seen; the last of the case, where it is not said."""
+
+    def of(self, exchange: Exchange) -> Judged:
+        """The same, seen in this exchange, if nobody has named one before."""
+        self.exchange = self.exchange or exchange
+        return self
 
 
 def fail(summary: str, expected: str = "") -> Judged:

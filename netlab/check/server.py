@@ -7,11 +7,12 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from netlab.check import kernel
 from netlab.check.connection import TICK, Connection, DatagramSocket
-from netlab.check.evidence import Evidence
+from netlab.check.evidence import Evidence, Fact
 from netlab.check.findings import Verdict
 from netlab.check.judged import Judged, fail, timeout, unseen
 from netlab.check.output import complaint
@@ -108,6 +109,7 @@ class Server:
         try:
             ours = self._connected(NARROW if narrow else 0)
         except TimeoutError:
+            self.evidence.facts[Fact.FULL] = True
             raise timeout("no connection could be made in time", "a connection") from None
         except OSError as error:
             raise fail(f"no connection could be made: {error.strerror or error}", "a connection") from None
@@ -173,15 +175,17 @@ class Server:
         """See that these messages, all that this client has sent, were taken for what they are: by their
         echoes, or by what is printed. Raises Judged where they were not, or where nothing can be seen.
         """
-        if isinstance(client, DatagramSocket):
-            if self.echo:
+        try:
+            if not self.echo:
+                self._read(client, *messages)
+            elif isinstance(client, DatagramSocket):
                 client.expect([message.data for message in messages])
-        elif self.variant == "tcp":
-            self._hear_text(client, b"".join(message.data for message in messages))
-        elif self.echo:
-            client.expect(b"".join(message.data for message in messages), "the echo")
-        if not self.echo:
-            self._read(client, *messages)
+            elif self.variant == "tcp":
+                self._hear_text(client, b"".join(message.data for message in messages))
+            else:
+                client.expect(b"".join(message.data for message in messages), "the echo")
+        except Judged as judged:
+            raise judged.of(client.exchange) from None
 
     def _read(self, client: Connection | DatagramSocket, *messages: Message) -> None:
         """Look for the messages in what the program prints."""
@@ -212,29 +216,54 @@ class Server:
             self.program.stdout.wait_for(text, TICK, self._marks[0], lambda: True)
 
     def _hear_text(self, client: Connection, text: bytes) -> None:
-        """The answer to a text: all of it, after `ECHO: `, in one piece or several (T3, T4)."""
-        wanted = REPLY_PREFIX + text
-        got = client.take_bytes(len(wanted)) if len(text) > LONG else b""
+        """The answer to a text: all of it, after `ECHO: `, in one piece or several (T3, T4). What was heard
+        before of the same text is done with: each message has an answer of its own.
+        """
+        told, at = client.heard
+        owed = text[told:]
+        if len(owed) > LONG:
+            client.take_bytes(at + len(REPLY_PREFIX + owed))
 
-        def enough(got: bytes) -> bool:
-            back = without_prefixes(got)
-            return back is None or len(back) >= len(text)
+        def enough(stream: bytes) -> bool:
+            back = without_prefixes(stream[at:])
+            return back is None or len(back) >= len(owed)
 
-        got = client.take(enough)
-        if without_prefixes(got) == text:
+        got = client.take(enough)[at:]
+        if without_prefixes(got) == owed:
+            client.heard = len(text), at + len(got)
             return
         expected = "`ECHO: ` and the same text (a text that is read in pieces gets one `ECHO: ` a piece)"
-        if not wanted.startswith(got) or client.ended:
-            got = client.settle()
+        if not (REPLY_PREFIX + owed).startswith(got) or client.ended:
+            got = client.settle()[at:]
         back = without_prefixes(got)
         if got and back is None:
             raise fail("the answer does not begin with `ECHO: `", expected)
-        if back and not text.startswith(back):
+        if back and back.startswith(owed):
+            raise fail(f"{len(back) - len(owed):,} bytes more came than the text", expected)
+        if back and not owed.startswith(back):
             raise fail("the answer is not `ECHO: ` and the same text", expected)
-        came = f"{len(back or b''):,} of {len(text):,} bytes of the text came back"
+        came = f"{len(back or b''):,} of {len(owed):,} bytes of the text came back"
         if client.ended:
             raise fail(f"{came}, then the connection was closed", expected)
         raise timeout(f"{came} in time", expected)
+
+    def mixed(
+        self, clients: Sequence[Connection | DatagramSocket], said: Sequence[Sequence[Message]]
+    ) -> Judged | None:
+        """What is wrong where one client got what another is owed; None where none did.
+
+        said: the messages of each client, whose texts differ.
+        """
+        for client in clients:
+            client.settle()
+        for number, client in enumerate(clients):
+            got = b"".join(client.exchange.received)
+            for other, messages in enumerate(said):
+                if other != number and any(message.text.encode() in got for message in messages):
+                    self.evidence.facts[Fact.MIXES] = True
+                    what = f"client {number + 1} was sent what client {other + 1} is owed"
+                    return fail(what, "each client gets its own answers").of(client.exchange)
+        return None
 
     def serves(self, why: str = "meanwhile") -> None:
         """See that another, well-behaved client is served. why: when, in a word, for the summary."""
@@ -250,9 +279,8 @@ class Server:
         except Judged as judged:
             if not judged.verdict.failed:
                 return
-            raise type(judged)(
-                judged.verdict, f"another client was not served {why}: {judged.summary}", judged.expected
-            ) from None
+            judged.summary = f"another client was not served {why}: {judged.summary}"
+            raise
 
     # The program, where netlab started it.
 
@@ -295,6 +323,7 @@ class Server:
         assert self.start is not None
         self.program = self.start(limits)
         self.patience.at_work = lambda: self.program is not None and self.program.resting() is False
+        self.patience.spent = lambda: kernel.cpu_time(self.program.pids) if self.program else None
         transport = "udp" if self.variant == "udp" else "tcp"
         seconds = START * self.patience.factor
         self.address = self.program.listen(transport, self.port, seconds)

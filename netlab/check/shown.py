@@ -21,20 +21,15 @@ SHOWN_LINES = 6
 HEADER_LENGTH, FRAME_LENGTH = 9, 29
 
 
-def steps(variant: str, layout: str, evidence: Evidence) -> list[Step]:
-    """The exchange that decided: the last one of which something came or was sent; what was before it is
-    counted.
-    """
-    told = [each for each in evidence.exchanges if each.sent or each.typed]
-    if not told:
+def steps(variant: str, layout: str, evidence: Evidence, seen: Exchange | None) -> list[Step]:
+    """The exchange that decided; the others of the case are counted."""
+    if seen is None:
         return []
-    last = next((each for each in reversed(told) if not each.settled or each.sent), told[-1])
+    others = sum(each is not seen and bool(each.sent or each.typed) for each in evidence.exchanges)
     found: list[Step] = []
-    if len(told) > 1:
-        found.append(
-            Step("--", f"{len(told) - 1} other connection{'s' * (len(told) > 2)} of this case before")
-        )
-    return found + _exchange(variant, layout, last)
+    if others:
+        found.append(Step("--", f"beside {others:,} other connection{'s' * (others > 1)} of this case"))
+    return found + _exchange(variant, layout, seen)
 
 
 def _exchange(variant: str, layout: str, exchange: Exchange) -> list[Step]:

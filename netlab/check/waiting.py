@@ -19,6 +19,11 @@ not to take minutes.
 START = 5.0
 """Seconds for a program to listen, or to connect: an interpreter that is loaded from a cold disk."""
 
+WHOLE = 40.0
+"""Seconds for all of one connection, whatever goes on there: ten times what ten megabytes need when each
+message is printed. Who takes longer is too slow, and its check is to end.
+"""
+
 GAP = 0.03
 """Seconds between two pieces that are to be read one by one, where it cannot be seen when they were."""
 
@@ -32,7 +37,12 @@ QUIET = 0.05
 """Seconds without a byte after which no more is thought to come, once something wrong has come."""
 
 BUSY = 10
-"""How many times as long it is waited for a program that is seen to be at work."""
+"""How many times as long it is waited, at most, for a program that is seen to be at work."""
+
+LEAST = 2.0
+"""Seconds of processor time that such a program is granted in any case, if it is not over before: it may have
+much to print before its answer.
+"""
 
 
 class Patience:
@@ -42,19 +52,30 @@ class Patience:
         self.factor = factor
         self.at_work: Callable[[], bool] = lambda: False
         """Is the program at work now? While it is, an answer may still come: the machine may be busy."""
+        self.spent: Callable[[], float | None] = lambda: None
+        """Seconds of processor time that the program has used, where that is known: one that has had as much
+        more as the deadline grants, and is still at work, works for nothing.
+        """
 
     def over(self, seconds: float) -> Callable[[], bool]:
         """A deadline: call it to hear whether it is over."""
         begun = time.monotonic()
+        spent: float | None = None
         seconds *= self.factor
-        last = seconds * BUSY
+        last, granted = seconds * BUSY, max(seconds, LEAST)
+
+        def has_had_its_share() -> bool:
+            nonlocal spent
+            now = self.spent()
+            spent = now if spent is None else spent  # from the first look on: most deadlines need none
+            return spent is not None and now is not None and now - spent > granted
 
         def is_over() -> bool:
             nonlocal seconds
             passed = time.monotonic() - begun
             if passed < seconds:
                 return False
-            if passed < last and self.at_work():
+            if passed < last and self.at_work() and not has_had_its_share():
                 # All of the time anew: what it works for may be the beginning of an answer only.
                 seconds = min(passed + seconds / BUSY, last)
                 return False

@@ -14,9 +14,11 @@ from typing import NamedTuple
 from twisted.trial.unittest import SynchronousTestCase
 
 from netlab.check import cases
+from netlab.check import client as client_module
+from netlab.check.agreement import predict
 from netlab.check.client import Client
 from netlab.check.client_battery import ClientBattery, client_model_of
-from netlab.check.diagnosis import PLACES, predict
+from netlab.check.diagnosis import PLACES, diagnose
 from netlab.check.evidence import Evidence, Exchange
 from netlab.check.findings import Closing, Diagnosis, Finding, Level, Verdict
 from netlab.check.models import Mistake, Model
@@ -25,6 +27,7 @@ from netlab.check.programs import CannotStart, Program
 from netlab.check.waiting import Patience
 from netlab.wire import fixed, variable
 from netlab.wire.variable import Layout
+from tests.check.test_wrong_servers import FULL
 from tests.support import PLAIN
 
 VARIANTS = {"udp": "udp", "tcp": "tcp", "v2": "tcpv2", "v3": "tcpv3"}
@@ -89,7 +92,8 @@ class RightClients(SynchronousTestCase):
         self.passes(variant, path, "--port", "{port}", *options, echo=echo, layout=layout)
 
     def ours(self, variant: str, *options: str, echo: bool = True, only: str = "") -> None:
-        command = ("-m", "netlab", "client", VARIANTS[variant], *options, "127.0.0.1:{port}")
+        words = (VARIANTS[variant], *options, "--timeout", "2", "127.0.0.1:{port}")
+        command = ("-m", "netlab", "client", *words)
         self.passes(variant, *command, echo=echo, only=only)
 
     def test_plain_udp(self) -> None:
@@ -134,17 +138,25 @@ class RightClients(SynchronousTestCase):
 
 class WrongClients(SynchronousTestCase):
     def is_found(
-        self, variant: str, fault: str, mistake: str, failing: str, passing: str = "", tie: str = ""
+        self,
+        variant: str,
+        fault: str,
+        mistake: str,
+        failing: str,
+        passing: str = "",
+        tie: str = "",
+        only: str = "",
     ) -> None:
         """A client fails these cases and no others, and this mistake explains them.
 
         failing: the ids, without the variant; all: every one but those that are passing. tie: what cannot be
-        told from it.
+        told from it. only: the cases that it is put to, where all would take long.
         """
         path = PLAIN / "wrong" / f"client_{VARIANTS[variant]}_{fault}.py"
-        done = judged(variant, (sys.executable, str(path), "{port}"))
+        done = judged(variant, (sys.executable, str(path), "{port}"), only="" if FULL else only)
         every = {case.id.partition("/")[2] for case in cases.chosen(f"client-{variant}")}
         wanted = every - set(passing.split()) if failing == "all" else set(failing.split())
+        wanted &= {each.id.partition("/")[2] for each in done.findings}
         self.assertEqual(done.failed, wanted, done.why())
         self.assertEqual(done.ids(Verdict.LOOSE, Verdict.INFO), set(), done.why())
         names = [{each.name, *(other.name for other in each.ties)} for each in done.diagnoses]
@@ -156,6 +168,10 @@ class WrongClients(SynchronousTestCase):
 
     def test_tcp_one_recv(self) -> None:
         self.is_found("tcp", "one_recv", "one-recv", "size/1 split/1 split/2 split/3 split/4")
+
+    def test_tcpv2_field_in_characters(self) -> None:
+        failing = "text/1 size/2 echo/3 text/4 split/4 bytes/1"
+        self.is_found("v2", "field_in_characters", "field-in-characters", failing)
 
     def test_tcpv2_no_loop(self) -> None:
         failing = "split/1 split/2 split/3 split/4"
@@ -171,9 +187,17 @@ class WrongClients(SynchronousTestCase):
         failing = "text/1 size/2 echo/3 text/4 split/4 bytes/1"
         self.is_found("v2", "size_in_bytes", "size-in-bytes", failing)
 
+    def test_tcpv2_size_of_field(self) -> None:
+        self.is_found("v2", "size_of_field", "size-of-field", "all", "text/3 nobody/1")
+
     def test_tcpv2_zero_padding(self) -> None:
         passing = "text/3 size/1 size/2 text/4 nobody/1"
         self.is_found("v2", "zero_padding", "zero-padding", "all", passing)
+
+    def test_tcpv3_echo_at_end(self) -> None:
+        failing = "echo/1 echo/2 echo/3 split/1 split/2 split/3 split/4 size/1 join/1 late/1 double/1"
+        only = "message echo/1 echo/2 split/1 end lost"
+        self.is_found("v3", "echo_at_end", "echo-at-end", failing, only=only)
 
     def test_tcpv3_fields_swapped(self) -> None:
         self.is_found("v3", "fields_swapped", "fields-swapped", "all", "message/3 nobody/1")
@@ -184,11 +208,17 @@ class WrongClients(SynchronousTestCase):
     def test_tcpv3_native_struct(self) -> None:
         self.is_found("v3", "native_struct", "native-struct", "all", "nobody/1")
 
+    def test_tcpv3_never_closed(self) -> None:
+        self.is_found("v3", "never_closed", "never-closed", "end/1")
+
     def test_tcpv3_one_recv(self) -> None:
         self.is_found("v3", "one_recv", "one-recv", "split/1 split/2 split/3 split/4 size/1")
 
     def test_tcpv3_order_stays(self) -> None:
         self.is_found("v3", "order_stays", "order-stays", "order/1")
+
+    def test_tcpv3_order_twice(self) -> None:
+        self.is_found("v3", "order_twice", "order-twice", "order/1")
 
     def test_tcpv3_size_counts_header(self) -> None:
         self.is_found("v3", "size_counts_header", "size-counts-header", "all", "nobody/1")
@@ -249,6 +279,19 @@ class StudentsClients(SynchronousTestCase):
         self.assertEqual(done.failed, {"message/2", "text/1", "echo/2"}, done.why())
         self.assertEqual(self.named(done), {"connection-each"})
 
+    def test_a_connection_for_each_message_to_a_server_that_has_gone(self) -> None:
+        code = """
+        for line in sys.stdin:
+            with socket.create_connection(("localhost", int(sys.argv[1]))) as s:
+                s.sendall(line.rstrip().encode())
+                print(s.recv(8192).decode())
+        """
+        done = self.judged("tcp", code, "message/2 lost/3 nobody/1")
+        self.assertEqual(done.failed, {"message/2", "lost/3", "nobody/1"}, done.why())
+        self.assertEqual(self.named(done), {"connection-each", "loss-uncaught"})
+        explained = {each.name: set(each.ids) for each in done.diagnoses}
+        self.assertIn("client-tcp/lost/3", explained["loss-uncaught"] & explained["connection-each"])
+
     def test_one_message_only(self) -> None:
         code = """
         s = socket.create_connection(("localhost", int(sys.argv[1])))
@@ -271,6 +314,126 @@ class StudentsClients(SynchronousTestCase):
         done = self.judged("v3", code, "message/1 order echo")
         self.assertEqual(done.failed, {"echo/1", "echo/2", "echo/3"}, done.why())
         self.assertEqual(self.named(done), {"echo-unread"})
+
+    def test_an_echo_that_is_compared_and_not_printed(self) -> None:
+        code = """
+        s = socket.create_connection(("localhost", int(sys.argv[1])))
+        for order, line in enumerate(sys.stdin, 1):
+            text = line.rstrip("\\n").encode()
+            frame = struct.pack("!BLL", 1, order, len(text)) + text
+            s.sendall(frame)
+            if s.recv(len(frame), socket.MSG_WAITALL) != frame:
+                sys.exit("wrong echo")
+        """
+        done = self.judged("v3", code, "echo/1")
+        self.assertEqual([(each.name, list(each.ties)) for each in done.diagnoses], [("echo-unprinted", [])])
+        done = self.judged("v3", code, "wrong/1 end")
+        self.assertEqual(done.failed, set(), done.why())
+        ended = {each.id.partition("/")[2]: each.exchanges[0].input_ended for each in done.evidence}
+        self.assertEqual(ended, {"wrong/1": False, "end/1": True})
+
+    def test_who_notices_a_doubled_echo_may_end_in_the_midst_of_a_frame(self) -> None:
+        code = """
+        s = socket.create_connection(("localhost", int(sys.argv[1])))
+        for order, line in enumerate(sys.stdin, 1):
+            text = line.rstrip("\\n").encode()
+            header = struct.pack("!BLL", 1, order, len(text))
+            s.sendall(header)
+            if order == 1:
+                s.sendall(text)
+            if s.recv(9, socket.MSG_WAITALL) != header:
+                print("this is no echo of mine", flush=True)
+                sys.exit()
+            print(s.recv(len(text), socket.MSG_WAITALL).decode(), flush=True)
+        """
+        done = self.judged("v3", code, "double")
+        self.assertEqual(done.ids(Verdict.OK), {"double/1"}, done.why())
+        silent = code.replace('print("this is no echo of mine", flush=True)', "pass")
+        self.assertEqual(self.judged("v3", silent, "double").failed, {"double/1"})
+
+    def test_who_prompts_and_ends_has_not_said_that_the_connection_is_lost(self) -> None:
+        code = """
+        s = socket.create_connection(("localhost", int(sys.argv[1])))
+        try:
+            while True:
+                s.sendall(input("Message: ").encode())
+                data = s.recv(8192)
+                if not data:
+                    raise OSError("the server has closed")
+                print(data.decode())
+        except (EOFError, OSError) as error:
+            SAY
+        """
+        done = self.judged("tcp", code.replace("SAY", "print(error)"), "lost")
+        self.assertEqual(done.ids(Verdict.OK), {"lost/1", "lost/2", "lost/3"}, done.why())
+        done = self.judged("tcp", code.replace("SAY", "print('Message: ')"), "lost")
+        self.assertEqual(done.ids(Verdict.LOOSE), {"lost/1", "lost/2", "lost/3"}, done.why())
+
+    def test_a_receiver_that_is_waited_for_is_the_only_mistake_of_who_does_not_end(self) -> None:
+        code = """
+        import threading
+        s = socket.create_connection(("localhost", int(sys.argv[1])))
+        def receive(file):
+            while header := file.read(9):
+                version, order, size = struct.unpack("!BLL", header)
+                print(order, file.read(size).decode(errors="replace"), flush=True)
+        receiver = threading.Thread(target=receive, args=(s.makefile("rb"),))
+        receiver.start()
+        for order, line in enumerate(sys.stdin, 1):
+            text = line.rstrip("\\n").encode()
+            s.sendall(struct.pack("!BLL", 1, order, len(text)) + text)
+        receiver.join()
+        """
+        done = self.judged("v3", code, "end double bytes")
+        self.assertEqual(done.failed, {"end/1", "double/1", "bytes/1"}, done.why())
+        model = client_model_of("v3", True, "guide")
+        for evidence in (done.evidence, *([each] for each in done.evidence)):
+            found, unexplained = diagnose(model, "v3", evidence)
+            named = [(each.name, list(each.ties)) for each in found]
+            self.assertEqual((named, unexplained), ([("never-closed", [])], []), evidence[0].id)
+
+    def test_pieces_that_are_printed_one_by_one_are_tolerated(self) -> None:
+        code = """
+        import threading
+        s = socket.create_connection(("localhost", int(sys.argv[1])))
+        def receive():
+            while data := s.recv(1024):
+                sys.stdout.buffer.write(data + b"\\n")
+                sys.stdout.buffer.flush()
+        threading.Thread(target=receive, daemon=True).start()
+        for line in sys.stdin:
+            s.sendall(line.rstrip("\\n").encode())
+        """
+        done = self.judged("tcp", code, "echo split size")
+        self.assertEqual(done.ids(Verdict.LOOSE), {"split/3", "split/4", "size/1"}, done.why())
+        self.assertEqual((done.failed, done.diagnoses), (set(), []), done.why())
+
+    def test_what_is_printed_instead_is_told(self) -> None:
+        code = """
+        s = socket.create_connection(("localhost", int(sys.argv[1])))
+        for line in sys.stdin:
+            s.sendall(line.rstrip().encode())
+            print("Got:", s.recv(2).decode(), flush=True)
+        """
+        done = self.judged("tcp", code, "echo/1")
+        self.assertRegex(done.findings[0].summary, "not printed in time; what was printed is 'Got: EC'$")
+
+    def test_what_ended_it_before_it_could_send_is_told(self) -> None:
+        code = """
+        with socket.create_connection(("localhost", int(sys.argv[1]))) as s:
+            for line in sys.stdin:
+                s.sendall(line.rstrip().encode("latin-1"))
+        """
+        done = self.judged("tcp", code, "echo/3")
+        self.assertRegex(done.findings[0].summary, r"the connection was closed \(UnicodeEncodeError: .*\)$")
+
+    def test_who_never_comes_is_not_waited_for_again_and_again(self) -> None:
+        start = 10.0
+        self.patch(client_module, "START", start)
+        self.patch(client_module, "ABSENCES", 0)
+        done = self.judged("v3", "sys.stdin.read()", "message/1")
+        self.assertEqual(done.ids(Verdict.TIMEOUT), {"message/1"}, done.why())
+        self.assertLess(done.findings[0].seconds, start)
 
     def test_nothing_is_caught(self) -> None:
         code = """

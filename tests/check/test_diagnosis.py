@@ -7,24 +7,32 @@ making each mistake is tried, not only those of which there is a program in test
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
+from random import Random
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from netlab.check import cases
+from netlab.check.agreement import Choice, habits, predict, readings
 from netlab.check.connection import Connection, DatagramSocket
-from netlab.check.diagnosis import Choice, diagnose, habits, model_of, predict, readings
-from netlab.check.evidence import Evidence, Exchange
+from netlab.check.diagnosis import diagnose, model_of
+from netlab.check.evidence import Evidence, Exchange, Fact
 from netlab.check.findings import Closing, Diagnosis
 from netlab.check.judged import Judged
 from netlab.check.models import Mistake, Model
 from netlab.check.models.simulation import Ended, Prediction
 from netlab.check.server import Server
 from netlab.check.waiting import Patience
-from tests.check.test_wrong_servers import costs
+from tests.check.test_wrong_servers import FULL, costs
 
 SUBJECTS = (("udp", "guide"), ("tcp", "guide"), ("v2", "guide"), ("v3", "guide"), ("v3", "scripts"))
 """Variants and layouts."""
+
+SEED = 5
+
+PAIRS = 200 if FULL else 4
+"""Pairs of mistakes that are drawn for each variant."""
 
 Play = Callable[[Exchange], Prediction]
 """What a program makes of all that was sent until now."""
@@ -42,10 +50,12 @@ class SimulatedConnection(Connection):
 
     def __init__(self, play: Play) -> None:
         self.exchange = Exchange()
+        self.heard = 0, 0
         self._play = play
         self._patience = NoPatience()
         self._ended = False
         self._came = 0
+        self._last = float("inf")
 
     def pour(self, data: bytes, reading: bool = True) -> int:
         self.exchange.known = False
@@ -140,6 +150,8 @@ class SimulatedServer(Server):
             error for each in self.evidence.exchanges for error in self._plays(each).errors
         ]
         self.evidence.printed = self.printed
+        if any(self._plays(each).ended is Ended.EXITED for each in self.evidence.exchanges):
+            self.evidence.facts[Fact.DIES] = self.evidence.failed = True
         return self.evidence
 
     def _plays(self, exchange: Exchange) -> Prediction:
@@ -170,6 +182,13 @@ def ways(mistakes: Sequence[Mistake]) -> Iterator[Choice]:
             yield from (Choice(mistake, change) for change in mistake.changes)
 
 
+def some_ways(mistakes: Sequence[Mistake]) -> Iterator[Choice]:
+    """One way of each mistake, drawn from the seed."""
+    draw = Random(SEED)
+    for mistake in mistakes:
+        yield from draw.sample(own := list(ways([mistake])), min(len(own), 1))
+
+
 def named(diagnoses: Sequence[Diagnosis]) -> list[set[str]]:
     """The names of each diagnosis and its ties."""
     return [{each.name, *(other.name for other in each.ties)} for each in diagnoses]
@@ -184,9 +203,9 @@ class Diagnoses(SynchronousTestCase):
             self.assertEqual(diagnose(model, variant, evidence), ([], []))
 
     def test_each_mistake_is_found_alone(self) -> None:
-        for variant, layout in SUBJECTS:
+        for variant, layout in SUBJECTS if FULL else SUBJECTS[:4]:
             model = model_of(variant, True, layout)
-            for choice in ways(model.mistakes):
+            for choice in ways(model.mistakes) if FULL else some_ways(model.mistakes):
                 evidence = judged(variant, layout, model, [choice])
                 about = f"{variant} {layout} {choice.mistake.name} {choice.change}"
                 self.assertTrue(any(each.failed or each.errors for each in evidence), about)
@@ -194,3 +213,21 @@ class Diagnoses(SynchronousTestCase):
                 self.assertEqual(unexplained, [], about)
                 self.assertEqual(len(diagnoses), 1, f"{about}: {named(diagnoses)}")
                 self.assertIn(choice.mistake.name, named(diagnoses)[0], about)
+
+    def test_two_mistakes_are_found_together(self) -> None:
+        draw = Random(SEED)
+        for variant, layout in SUBJECTS[:4]:
+            model = model_of(variant, True, layout)
+            pairs = [pair for pair in combinations(ways(model.mistakes), 2) if independent(*pair)]
+            for pair in draw.sample(pairs, min(len(pairs), PAIRS)):
+                evidence = judged(variant, layout, model, pair)
+                diagnoses, unexplained = diagnose(model, variant, evidence)
+                about = f"{variant} {pair[0]} {pair[1]}: {named(diagnoses)}"
+                self.assertEqual(unexplained, [], about)
+                for names in named(diagnoses):
+                    self.assertTrue(names & {each.mistake.name for each in pair}, about)
+
+
+def independent(one: Choice, other: Choice) -> bool:
+    """Can a program make both mistakes?"""
+    return one.mistake.name != other.mistake.name and not set(one.change) & set(other.change)

@@ -142,6 +142,18 @@ class Clients(SynchronousTestCase):
         again = f"netlab check-client tcpv3 --echo --only client-v3/message/1 -- {sys.executable} {client}"
         self.assertIn(again, done.output)
 
+    def test_one_that_wants_arguments(self) -> None:
+        path = Path(self.mktemp()).resolve()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for code in ("import sys; sys.argv[1]", "import sys; sys.exit('Usage: client HOST PORT')"):
+            path.write_text(code, "utf-8")
+            done = judge("tcpv3", "--", sys.executable, str(path), command="check-client")
+            self.assertEqual(done.status, 3, done.output)
+            self.assertIn("it may want arguments", done.report["trouble"])
+            self.assertIn("127.0.0.1 {port}`", done.report["trouble"])
+            done = judge("tcpv3", "--", sys.executable, str(path), "{port}", "more", command="check-client")
+            self.assertNotIn("it may want arguments", done.report["trouble"])
+
     def test_one_that_is_not_there(self) -> None:
         done = judge("tcpv3", "--", "no-such-program", command="check-client")
         self.assertEqual(done.status, 3)
@@ -167,7 +179,10 @@ def alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False  # it has gone meanwhile
 
 
 class CommandLine(SynchronousTestCase):

@@ -18,7 +18,7 @@ FULL = bool(os.environ.get("NETLAB_TEST_FULL"))
 
 COSTLY = (
     *("big", "late", "never", "silent", "burst", "descriptors", "restart", "limit/3", "gone", "many"),
-    "print",
+    *("print", "pause"),
 )
 """Cases, or their beginnings, that take a second and more."""
 
@@ -45,10 +45,19 @@ def all_but(prefix: str, *passed: str) -> str:
 
 
 class WrongServers(SynchronousTestCase):
-    def is_found(self, variant: str, program: str, mistake: str, failing: str, unexplained: str = "") -> None:
+    def is_found(
+        self,
+        variant: str,
+        program: str,
+        mistake: str,
+        failing: str,
+        unexplained: str = "",
+        only: str = "",
+    ) -> None:
         """A server fails these cases and no others, and this mistake, and no other, explains it.
 
-        failing: the ids, without the variant. all: every case.
+        failing: the ids, without the variant. all: every case. only: the cases that it is put to, where the
+        others would take long.
         """
         prefix = variant.removeprefix("tcp") if variant not in ("udp", "tcp") else variant
         named = set(failing.removeprefix(ALMOST).split())
@@ -58,6 +67,8 @@ class WrongServers(SynchronousTestCase):
             skipped = [case.id for case in cases.chosen(prefix) if case.level is Level.ROBUST]
         options = ["--echo"] if variant != "tcp" else []
         options += [word for each in skipped for word in ("--skip", each)]
+        if only and not FULL:
+            options += [word for each in only.split() for word in ("--only", f"{prefix}/{each}")]
         server = (sys.executable, str(WRONG / f"{program}.py"))
         done = judge(variant, *options, "--patience", PATIENCE, "--", *server, *PORT)
         judged = {each["id"] for each in done.report["findings"] if each["verdict"] != "INFO"}
@@ -69,6 +80,10 @@ class WrongServers(SynchronousTestCase):
 
     def test_udp_echo_prefix(self) -> None:
         self.is_found("udp", "server_udp_echo_prefix", "echo-prefix", "all", "size/4")
+
+    def test_udp_first_client_only(self) -> None:
+        failing = "clients/1 size/2 size/4 bytes/1 bytes/2 bytes/3" + " burst/1 gone/1 many/1 print/1" * FULL
+        self.is_found("udp", "server_udp_first_client_only", "mixed-up", failing, "burst/1 print/1")
 
     def test_udp_small_buffer(self) -> None:
         self.is_found("udp", "server_udp_small_buffer", "small-buffer", "size/1 size/3 size/4")
@@ -83,7 +98,13 @@ class WrongServers(SynchronousTestCase):
         self.is_found("tcp", "server_tcp_close_without_break", "close-without-break", "close/2")
 
     def test_tcp_never_ends(self) -> None:
-        self.is_found("tcp", "server_tcp_never_ends", "end-unseen", "close/1 half/1 close/2")
+        self.is_found(
+            "tcp",
+            "server_tcp_never_ends",
+            "end-unseen",
+            "close/1 half/1 close/2",
+            only="message text close half",
+        )
 
     def test_tcp_no_prefix(self) -> None:
         failing = all_but("tcp", "late/1")
@@ -97,8 +118,27 @@ class WrongServers(SynchronousTestCase):
         self.is_found("tcp", "server_tcp_one_client_at_a_time", "one-at-a-time", failing, "silent/1 burst/1")
 
     def test_tcp_one_message(self) -> None:
-        failing = "message/2 text/3 clients/2 split/1 split/2 half/1" + " big/1 late/1" * FULL
+        failing = "message/2 text/3 clients/2 split/1 split/2 half/1" + " pause/1 big/1 late/1 print/1" * FULL
         self.is_found("tcp", "server_tcp_one_message", "one-message", failing)
+
+    def test_tcp_prefix_once(self) -> None:
+        failing = "message/2 clients/2" + " pause/1" * FULL
+        self.is_found("tcp", "server_tcp_prefix_once", "prefix-once", failing)
+
+    def test_tcp_ends_with_client(self) -> None:
+        failing = (
+            "message/1 message/3 text/1 text/2 clients/3 close/1 split/1 split/2 bytes/1 bytes/2 half/1 "
+            "foreign/1 close/2 close/3 reset/1 reset/2 reset/3 urgent/1"
+            + " silent/1 burst/1 never/1 never/2 descriptors/1 restart/1 print/1"
+            * FULL
+        )
+        self.is_found("tcp", "server_tcp_ends_with_client", "ends-with-client", failing, "print/1")
+
+    def test_tcp_sends_repr(self) -> None:
+        self.is_found("tcp", "server_tcp_sends_repr", "bytes-as-text", "all")
+
+    def test_tcp_short_backlog(self) -> None:
+        self.is_found("tcp", "server_tcp_short_backlog", "small-backlog", "burst/1", only="message burst")
 
     def test_tcp_strict_decode(self) -> None:
         self.is_found("tcp", "server_tcp_strict_decode", "strict-decode", "split/1 split/2 bytes/1 foreign/1")
@@ -150,7 +190,7 @@ class WrongServers(SynchronousTestCase):
         self.is_found("tcpv3", "server_tcpv3_decode_early", "decode-early", "split/4 bytes/1")
 
     def test_tcpv3_echo_prefix(self) -> None:
-        self.is_found("tcpv3", "server_tcpv3_echo_prefix", "echo-prefix", "all", "size/2 size/3")
+        self.is_found("tcpv3", "server_tcpv3_echo_prefix", "echo-prefix", "all")
 
     def test_tcpv3_fields_swapped(self) -> None:
         failing = all_but("v3", "size/1")
@@ -176,6 +216,20 @@ class WrongServers(SynchronousTestCase):
         )
         self.is_found("tcpv3", "server_tcpv3_one_recv", "one-recv", failing)
 
+    def test_tcpv3_echo_twice(self) -> None:
+        self.is_found("tcpv3", "server_tcpv3_echo_twice", "twice", "all")
+
+    def test_tcpv3_impatient(self) -> None:
+        failing = "pause/1" + " burst/1" * FULL
+        self.is_found("tcpv3", "server_tcpv3_impatient", "impatient", failing, "burst/1")
+
+    def test_tcpv3_quad_words(self) -> None:
+        self.is_found("tcpv3", "server_tcpv3_quad_words", "number-width", "all")
+
+    def test_tcpv3_over_read(self) -> None:
+        failing = "join/1 join/2 join/3 valid/1 half/1 join/4 short/4 foreign/4" + " late/1" * FULL
+        self.is_found("tcpv3", "server_tcpv3_over_read", "over-read", failing, "late/1")
+
     def test_tcpv3_own_order(self) -> None:
         failing = (
             "order/1 split/2 clients/2 clients/3 split/4 order/2 bytes/1 bytes/2 short/4 foreign/4 reset/1 "
@@ -187,7 +241,7 @@ class WrongServers(SynchronousTestCase):
         self.is_found("tcpv3", "server_tcpv3_size_in_characters", "size-in-characters", "text/1 split/4")
 
     def test_tcpv3_text_echo(self) -> None:
-        self.is_found("tcpv3", "server_tcpv3_text_echo", "text-echo", "all", "size/2 size/3")
+        self.is_found("tcpv3", "server_tcpv3_text_echo", "text-echo", "all")
 
     def test_tcpv3_zero_is_the_end(self) -> None:
         self.is_found("tcpv3", "server_tcpv3_zero_is_the_end", "zero-is-the-end", "size/0")

@@ -6,6 +6,7 @@ import contextlib
 import socket
 from functools import lru_cache
 
+from netlab.check import kernel
 from netlab.check.cases import CORE, ROBUST, case
 from netlab.check.connection import Connection
 from netlab.check.evidence import Fact
@@ -30,8 +31,14 @@ FEWER = 290_000
 BEGINNING = 2_000
 """Bytes that came back rightly, where the rest was lost on the way."""
 
+PAUSE = 2.0
+"""Seconds in which a client says nothing: what a person needs to type a word."""
+
 FEW = 64
 """Descriptors of a server that is to run out of them."""
+
+NEARLY = 4
+"""Descriptors that it may have left then, for what it opens and closes again."""
 
 
 def say(server: Server, client: Connection, *messages: Message) -> None:
@@ -72,7 +79,25 @@ def ten_clients(server: Server) -> None:
             said[number].append(server.message(f"{order} of client {number}", order))
             client.send(said[number][-1].data)
         for number, client in enumerate(clients):
-            server.hear(client, *said[number])
+            try:
+                server.hear(client, *said[number])
+            except Judged as judged:
+                raise server.mixed(clients, said) or judged from None
+
+
+@case(TCP, "pause/1", CORE, "C5", "A client may take its time: after a pause of two seconds it is served.")
+def takes_its_time(server: Server) -> None:
+    client = server.connect()
+    first, second = server.message("before the pause"), server.message("behind it", 2)
+    client.send(first.data)
+    server.hear(client, first)
+    client.settle()
+    closed_before = client.ended
+    client.take(lambda _: False, PAUSE)
+    if client.ended or closed_before:
+        server.evidence.facts[Fact.IMPATIENT] = not closed_before
+    client.send(second.data)
+    server.hear(client, first, second)
 
 
 @case(TCP, "clients/3", CORE, "C6", "When a client has left, the next one is served.")
@@ -148,14 +173,18 @@ def silent(server: Server) -> None:
 def burst(server: Server) -> None:
     clients = server.connect_at_once(200)
     if len(clients) < 200:
+        server.evidence.facts[Fact.FULL] = True
         raise timeout(f"{200 - len(clients)} of 200 connections were not made in time", "all of them")
     message = server.message("one of two hundred")
     for client in clients:
         client.exchange.known = False
         client.send(message.data)
-    if server.echo:
-        for client in clients:
+    for client in clients if server.echo else ():
+        try:
             server.hear(client, message)
+        except Judged:
+            server.evidence.facts[Fact.FULL] = server.program is not None and client.waits_outside()
+            raise
     server.serves("after two hundred others")
 
 
@@ -239,6 +268,9 @@ def descriptors(server: Server) -> None:
     clients = server.connect_at_once(FEW + 20)
     if clients:
         clients[0].settle()
+    used = kernel.descriptors(server.program.pids)
+    if used is not None and used < FEW - NEARLY and server.program.alive:
+        raise unseen(f"it did not run out of descriptors: it has used {used} of {FEW}")
     for client in clients:
         client.reset()
     over, before = server.patience.over(CLOSE), len(server.evidence.exchanges)

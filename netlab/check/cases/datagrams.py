@@ -5,7 +5,7 @@ from __future__ import annotations
 from netlab.check.cases import CORE, ROBUST, case
 from netlab.check.findings import Verdict
 from netlab.check.judged import Judged, fail
-from netlab.check.server import Server
+from netlab.check.server import Message, Server
 from netlab.check.waiting import QUIET
 
 LARGEST = 65_507
@@ -52,14 +52,18 @@ def one_byte(server: Server) -> None:
 )
 def two_clients(server: Server) -> None:
     first, second = server.datagrams(), server.datagrams()
+    said: tuple[list[Message], list[Message]] = [], []
     for text in ("one", "two", "three"):
         to_first, to_second = server.message(f"{text} of the first"), server.message(f"{text} of the second")
         first.send(to_first.data)
         second.send(to_second.data)
-        first.take(len(first.exchange.sent))
-        second.take(len(second.exchange.sent))
-    for client in (first, second):
-        client.expect(list(client.exchange.sent))
+        said[0].append(to_first)
+        said[1].append(to_second)
+        try:
+            server.hear(first, *said[0])
+            server.hear(second, *said[1])
+        except Judged as judged:
+            raise server.mixed((first, second), said) or judged from None
 
 
 @case("udp", "text/1", CORE, "U1", "Text beyond ASCII is UTF-8, and comes through unchanged.")
@@ -85,8 +89,15 @@ def an_ethernet_frame(server: Server) -> None:
 
 @case("udp", "size/2", ROBUST, "U1", "An empty datagram is a message: the server goes on.")
 def empty(server: Server) -> None:
-    one(server, "")
+    client = server.datagrams()
+    client.send(b"")
+    echoes = client.take(1) if server.echo else client.settle()
     server.serves("after an empty datagram")
+    if server.echo and not echoes:
+        server.evidence.exchanges.clear()  # some libraries send no empty datagrams
+        raise Judged(Verdict.LOOSE, "an empty datagram was not sent back", "an empty datagram").of(
+            client.exchange
+        )
 
 
 @case(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from netlab.check.evidence import Fact
 from netlab.check.models import Mistake, Model
-from netlab.check.models.simulation import Confused, GivesUp, Seat, Waits
+from netlab.check.models.simulation import Confused, GivesUp, Seat, Strays, Waits
 
 VERSION = 1
 TEXT_LENGTH = 20
@@ -32,7 +32,7 @@ class Habits:
     input: str = "lines"
     """lines: one after the other. all: until the input ends, as one text."""
     eof: str = "ends"
-    """ends, unseen: an input that has ended is taken for empty lines."""
+    """ends. unseen: an input that has ended is taken for empty lines. waits: for the server, which waits."""
     change: str = "none"
     """none, strip, rstrip, repr: what is done to the text before it is sent."""
     behind: str = ""
@@ -52,14 +52,18 @@ class Habits:
     size: str = "right"
     """right, characters, bytes, whole (with the header), cut (20 at most), cut-bytes, field (20 always)."""
     order: str = "counts"
-    """counts, stays, from-zero."""
+    """counts, stays, from-zero, twice."""
     other: bool = False
     """Is it the other format: fixed instead of variable, or the other way round?"""
     padding: bytes = b"-"
     """What a fixed field is filled up with; nothing: it is not."""
     cut: bool = True
     """Is a text cut to its field?"""
+    units: str = "bytes"
+    """bytes, characters: in what the field is measured that a text is cut and padded to."""
     once: bool = False
+    each: bool = False
+    """Has each message a connection of its own?"""
 
     # What comes back.
     reads: bool = True
@@ -72,7 +76,9 @@ class Habits:
     """
     buffer: int = BUFFER
     decoding: str = "lenient"
-    """lenient. strict: what cannot be decoded raises. strict-echo: of a right echo. early: of each piece."""
+    """lenient. strict: what cannot be decoded raises. strict-echo: of a right echo. early: of each piece.
+    none: they are no text.
+    """
     limit: bool = True
     end: str = "seen"
     """seen. loop: it is read on for ever. unpack: no bytes are taken for a frame."""
@@ -86,12 +92,10 @@ def play(s: Seat, h: Habits) -> None:
     try:
         if h.variant != "udp":
             s.connect()
+        _talk(s, h)
     except ConnectionRefusedError:
         if h.losses in ("uncaught", "refused"):
             raise
-        return
-    try:
-        _talk(s, h)
     except ConnectionResetError:
         if h.losses in ("uncaught", "reset"):
             raise
@@ -104,6 +108,8 @@ def _talk(s: Seat, h: Habits) -> None:
         try:
             text = _line(s, h)
         except EOFError:
+            if h.eof == "waits":
+                _wait(s, h)
             return
         data = _packed(h, order, text)
         if h.variant == "tcp" and not data:
@@ -113,9 +119,20 @@ def _talk(s: Seat, h: Habits) -> None:
         s.sendall(data)
         if h.echo and h.reads:
             _take(s, h, data)
-        order += h.order in ("counts", "from-zero")
-        if h.once:
+        order += {"stays": 0, "twice": 2}.get(h.order, 1)
+        if h.each:
+            with suppress(EOFError):
+                _line(s, h)
+                s.connect()  # what passes over that one is no part of this exchange
+        if h.once or h.each:
             return
+
+
+def _wait(s: Seat, h: Habits) -> None:
+    """Read for as long as the connection lasts."""
+    with suppress(GivesUp):
+        while True:
+            _read(s, h, h.buffer)
 
 
 def _line(s: Seat, h: Habits) -> str:
@@ -133,9 +150,9 @@ def _next(s: Seat, h: Habits) -> str:
     try:
         return s.input()
     except EOFError:
-        if h.eof == "ends":
-            raise
-        return ""
+        if h.eof == "unseen":
+            return ""
+        raise
 
 
 def _all(s: Seat) -> str:
@@ -158,7 +175,10 @@ def _packed(h: Habits, order: int, text: str) -> bytes:
         return data + h.trailer
     size = _size(h, text, data)
     if (h.variant == "v2") != h.other:
-        data = data[:TEXT_LENGTH] if h.cut else data
+        if h.units == "characters":
+            data = text[:TEXT_LENGTH].ljust(TEXT_LENGTH, "-").encode(h.encoding, h.errors)
+        elif h.cut:
+            data = data[:TEXT_LENGTH]
         data = data.ljust(TEXT_LENGTH, h.padding) if h.padding else data
     first, second = (size, order) if h.size_first != h.swapped else (order, size)
     # The text may be a field of the format or stand behind it: that is the same, as it is aligned to nothing.
@@ -199,13 +219,14 @@ def _take(s: Seat, h: Habits, sent: bytes) -> None:
         raise Confused
     if h.decoding == "strict":
         came.decode()
+    wrong = Strays if h.eof == "waits" else GivesUp
     if not echo.startswith(right):
-        raise GivesUp
+        raise wrong
     if h.decoding == "strict-echo":
         came.decode()
     _print(s, h, text)
     if echo != right:
-        raise GivesUp
+        raise wrong
 
 
 def _print(s: Seat, h: Habits, text: bytes) -> None:
@@ -245,9 +266,8 @@ def _frame(s: Seat, h: Habits, length: int) -> bytes:
         return came[:length] if h.reading == "first-of-recv" else came
     if h.reading == "whole-recv" or (h.reading == "no-loop" and h.variant == "v2"):
         return _read(s, h, length)
-    header = (
-        _exactly(s, h, HEADER_LENGTH) if h.reading in ("exact", "header-loop") else _read(s, h, HEADER_LENGTH)
-    )
+    read = _exactly if h.reading in ("exact", "header-loop") else _read
+    header = read(s, replace(h, decoding="none"), HEADER_LENGTH)
     if not h.limit and HUGE in header:
         raise MemoryError
     rest = length - HEADER_LENGTH
@@ -371,6 +391,16 @@ TAKING = (
         [{"reads": False}],
     ),
     Mistake(
+        "echo-at-end",
+        "the echo is read only when the input has ended",
+        "First all lines are sent, then all echoes are read. Who types sees nothing of his echoes until he "
+        "has ended, and a server that waits until they are taken stops reading.",
+        "for line in lines: sendall(...)  for line in lines: recv(...)   ->   for line in lines: "
+        "sendall(...); recv(...)",
+        "client-echo",
+        fact=Fact.AT_END,
+    ),
+    Mistake(
         "echo-unprinted",
         "the echo is read and not printed",
         "Only who prints what came back can see whether it is what was sent.",
@@ -399,6 +429,15 @@ TAKING = (
 
 STREAM = (
     Mistake(
+        "never-closed",
+        "at the end of the input the connection is neither shut down nor closed",
+        "The client waits for its receiving thread, which waits for the server, which waits for the client: "
+        "none of them ever ends. Who has nothing more to say says so.",
+        "receiver.join()   ->   sock.shutdown(socket.SHUT_WR); receiver.join()",
+        "client-loss",
+        [{"eof": "waits"}],
+    ),
+    Mistake(
         "connection-each",
         "each message has a connection of its own",
         "Connecting, sending and closing stand in one loop. A connection lasts: it is made once, before the "
@@ -406,7 +445,7 @@ STREAM = (
         "while True: sock.connect(...); sock.sendall(...); sock.close()   ->   connect; while True: send; "
         "close",
         "input",
-        [{"once": True}],
+        [{"each": True}],
         Fact.RECONNECTS,
     ),
     Mistake(
@@ -421,15 +460,6 @@ STREAM = (
             for reading in ("one-recv", "first-of-recv")
             for size in BUFFERS
         ],
-    ),
-    Mistake(
-        "decode-early",
-        "each piece of the echo is decoded before all is there",
-        "A piece may end inside a character: `ü` is two bytes, and a segment may end between them. Then "
-        "decode() raises UnicodeDecodeError.",
-        "text += sock.recv(n).decode()   ->   data += sock.recv(n); and decode when all is there",
-        "decode",
-        [{"decoding": "early"}],
     ),
     Mistake(
         "end-unseen",
@@ -450,6 +480,19 @@ STREAM = (
         [{"losses": losses} for losses in ("uncaught", "refused", "reset")],
     ),
 )
+
+PIECES = (
+    Mistake(
+        "decode-early",
+        "each piece of the echo is decoded before all is there",
+        "A piece may end inside a character: `ü` is two bytes, and a segment may end between them. Then "
+        "decode() raises UnicodeDecodeError.",
+        "text += sock.recv(n).decode()   ->   data += sock.recv(n); and decode when all is there",
+        "decode",
+        [{"decoding": "early"}],
+    ),
+)
+"""Named behind all others: for one recv() it is the same as `strict-decode`."""
 
 TEXT = (
     Mistake(
@@ -586,6 +629,15 @@ NUMBERS = (
         [{"order": "from-zero"}],
     ),
     Mistake(
+        "order-twice",
+        "the order is counted up twice",
+        "Each message has the order of the one before plus one. Here it grows by two: at two places, such as "
+        "where the frame is made and in the loop.",
+        "order += 1 in two places   ->   order += 1 in one",
+        "header",
+        [{"order": "twice"}],
+    ),
+    Mistake(
         "size-counts-header",
         "size counts the header, too",
         "Size is the length of the text alone. The server waits for bytes that never come.",
@@ -644,11 +696,20 @@ FIXED = (
     ),
     Mistake(
         "size-cut",
-        "size is 20 where the text was longer, or always",
+        "size is 20 where the text was longer",
         "Size is the length of the text as it was typed: above 20, it says that the text was cut.",
-        "size = min(len(text), 20), size = 20   ->   size = len(text)",
+        "size = len(text[:20])   ->   size = len(text)",
         "size",
-        [{"size": "cut"}, {"size": "cut-bytes"}, {"size": "field"}],
+        [{"size": "cut"}, {"size": "cut-bytes"}],
+    ),
+    Mistake(
+        "size-of-field",
+        "size is always 20",
+        "It is taken after the text was padded. Size is the length of the text as it was typed: by it the "
+        "text is told from its padding.",
+        "text = text.ljust(20, '-'); size = len(text)   ->   size = len(text); text = text.ljust(20, '-')",
+        "size",
+        [{"size": "field"}],
     ),
     Mistake(
         "zero-padding",
@@ -682,6 +743,15 @@ FIXED = (
         "padding",
         [{"cut": False}],
     ),
+    Mistake(
+        "field-in-characters",
+        "the text is cut and padded in characters instead of bytes",
+        "The field has 20 bytes. Of a text with `ü`, which is one character and two bytes, 20 characters are "
+        "more than that: what is beyond is taken for the next frame.",
+        "text[:20].ljust(20, '-').encode()   ->   text.encode()[:20].ljust(20, b'-')",
+        "padding",
+        [{"units": "characters"}],
+    ),
 )
 
 
@@ -698,4 +768,4 @@ def model(variant: str, echo: bool, size_first: bool) -> Model:
         "v2": (*STREAM, *NUMBERS, *FIXED),
         "v3": (*STREAM, *NUMBERS, *VARIABLE),
     }
-    return Model(play, right, [*own[variant], *common])
+    return Model(play, right, [*own[variant], *common, *(() if variant == "udp" else PIECES)])

@@ -22,6 +22,57 @@ DECODED_ECHO = Mistake(
     [{"decoding": "replace"}, {"decoding": "ignore"}],
 )
 
+STRIPPED = Mistake(
+    "stripped",
+    "blanks and line ends are stripped from the message",
+    "strip() takes away what the client has sent: the echo is shorter than the message.",
+    "data.strip()   ->   data",
+    "echo",
+    [{"strips": True}],
+)
+
+LATIN_1 = Mistake(
+    "latin-1",
+    "text is taken for Latin-1",
+    "In Latin-1 each byte is a character, in UTF-8 `ü` is two bytes: decoded as Latin-1 they become `Ã¼`. "
+    "Nothing raises an exception, and every letter beyond ASCII is wrong.",
+    "data.decode('latin-1')   ->   data.decode('utf-8')",
+    "decode",
+    [{"decoding": "latin-1"}],
+)
+
+NOTHING_PRINTED = Mistake(
+    "nothing-printed",
+    "nothing of what the server prints arrives",
+    "Messages are read, but no line of them reaches standard output. Either nothing is printed, or it stays "
+    "in the program: into a pipe printf() writes only when its buffer is full. The terminal hides that, for "
+    "there it writes each line.",
+    "printf(...)   ->   printf(...); fflush(stdout)   (or once, at the beginning: setvbuf(stdout, NULL, "
+    "_IOLBF, 0))",
+    "print",
+    [{"shown": False}],
+)
+
+UNASKED_ECHO = Mistake(
+    "unasked-echo",
+    "an echo is sent, though the server was checked as one that only prints",
+    "Without --echo a server is asked to print what it gets, and to send nothing. If this one is to send "
+    "the messages back, check it with --echo.",
+    "netlab check ...   ->   netlab check ... --echo",
+    "echo",
+    [{"echo": True}],
+)
+
+ENDS_WITH_CLIENT = Mistake(
+    "ends-with-client",
+    "the server ends when a client leaves",
+    "When recv() returns nothing, this one client has gone. The server comes to its end with it, where it "
+    "should go back to accept(): the next client finds nobody.",
+    "if not data: sys.exit()   ->   if not data: break   (and while True around accept())",
+    "loop",
+    [{"end": "exits"}],
+)
+
 CLOSE_WITHOUT_BREAK = Mistake(
     "close-without-break",
     "the connection is closed, but the loop is not left",

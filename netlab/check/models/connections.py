@@ -5,7 +5,37 @@ from __future__ import annotations
 from netlab.check.evidence import Fact
 from netlab.check.models import Mistake
 
+MIXED = Mistake(
+    "mixed-up",
+    "what one client is owed goes to another",
+    "The socket, the address or the bytes of a client are kept in a variable that all clients share, or "
+    "only the first one's are kept: whoever comes later overwrites it, or gets nothing. Each client needs "
+    "its own.",
+    "global conn (or addr, or buffer)   ->   hand it to the function that serves the client, as an argument",
+    "threads",
+    fact=Fact.MIXES,
+)
+
 MISTAKES = (
+    MIXED,
+    Mistake(
+        "impatient",
+        "a client that says nothing for a moment is closed",
+        "A person needs seconds to type a word. A deadline of a second or less, or a socket that does not "
+        "block and is closed when nothing is there yet, sends him away.",
+        "conn.settimeout(0.5)   ->   conn.settimeout(None), or minutes",
+        "loop",
+        fact=Fact.IMPATIENT,
+    ),
+    Mistake(
+        "small-backlog",
+        "the queue of connections that wait to be accepted is short",
+        "listen(n) lets n connections wait. When more come at once, the system drops the others' packets, "
+        "and they try again after a second, after three, after seven.",
+        "sock.listen(1)   ->   sock.listen()   (or 128)",
+        "bind",
+        fact=Fact.FULL,
+    ),
     Mistake(
         "one-at-a-time",
         "one client is served after the other",

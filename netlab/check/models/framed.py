@@ -1,252 +1,23 @@
-"""How servers with binary frames are written, rightly and wrongly: fixed size and variable size."""
+"""What goes wrong in servers with binary frames: fixed size and variable size."""
 
 from __future__ import annotations
 
-import struct
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from netlab.check.models import Mistake, Model
-from netlab.check.models.common import ASCII, CLOSE_WITHOUT_BREAK, DECODED_ECHO, FORGOTTEN, RESETS
-from netlab.check.models.simulation import Forgotten, Socket
-
-VERSION = 1
-TEXT_LENGTH = 20
-PREFIX = b"ECHO: "
-LIMIT = 1 << 20
-BUFFER = 4_096
-
-
-@dataclass(frozen=True)
-class Habits:
-    """How a server is written. The defaults are right."""
-
-    fixed: bool = False
-    echo: bool = True
-    numbers: str = "!"
-    """What stands in front of the struct format."""
-    size_first: bool = False
-    swapped: bool = False
-    reading: str = "exact"
-    """exact: until all is there. no-loop: recv(n) is taken for n bytes (apart: for header and text, each by a
-    recv() of its own). header-loop, text-loop: only this is read rightly. one-recv: what a recv() yields is a
-    frame. whole-recv: and sent back as it came. first-of-recv: it begins with one.
-    """
-    short: str = "raise"
-    """What is done with less than a header: raise (by unpack), or leave."""
-    decoding: str = "none"
-    """none: the bytes are kept. strict, ascii: what cannot be decoded raises. early: each piece is decoded.
-    replace, ignore: what cannot be decoded is changed, and comes back so.
-    """
-    reply: str = "frame"
-    """frame, text, field (the text with its padding), prefixed (in the frame), prefix-frame, prefix-text,
-    newline, none, stripped (padding gone).
-    """
-    size: str = "same"
-    """same, characters, bytes, whole (with the header), cut (20 at most)."""
-    order: str = "same"
-    """same, counted (the server's own)."""
-    versions: str = "checked"
-    limit: bool = True
-    zero: str = "message"
-    """message, or end: an empty text is taken for the end."""
-    end: str = "leave"
-    """leave: and close. forgotten: to close. close: without leaving the loop. unseen: not asked for."""
-    once: bool = False
-    resets: str = "caught"
-    """caught, uncaught, getpeername (called while it deals with one)."""
-
-
-def serve(s: Socket, h: Habits) -> None:
-    """Serve one client."""
-    try:
-        _loop(s, h)
-        if h.end == "forgotten":
-            raise Forgotten
-    except ConnectionResetError:
-        if h.resets == "uncaught":
-            raise
-        if h.resets == "getpeername":
-            s.getpeername()
-
-
-def _loop(s: Socket, h: Habits) -> None:
-    header = struct.Struct(h.numbers + ("BLL20s" if h.fixed else "BLL"))
-    count = 0
-    while True:
-        read = _read_fixed(s, h, header) if h.fixed else _read_variable(s, h, header)
-        if read is None:
-            if h.end == "close":
-                s.close()
-                continue
-            return
-        version, order, size, text, raw = read
-        if version != VERSION and h.versions == "checked":
-            return
-        if h.zero == "end" and not (text.rstrip(b"-") if h.fixed else text):
-            return
-        text = _decoded(h, text)
-        # What is printed, in a server that gets the numbers wrong, is the wrong numbers.
-        s.print(_shown(h, text), order, size)
-        if h.echo:
-            count += 1
-            answer = _answer(h, header, version, count if h.order == "counted" else order, size, text, raw)
-            if answer:
-                s.sendall(answer)
-        if h.once:
-            return
-
-
-def _shown(h: Habits, text: bytes) -> str:
-    if h.fixed:
-        return text.rstrip(b"-").decode(errors="ignore")
-    return text.decode(errors="ignore")
-
-
-Read = "tuple[int, int, int, bytes, bytes] | None"
-
-
-def _read_fixed(s: Socket, h: Habits, frame: struct.Struct) -> Any:
-    if h.reading in ("apart", "header-loop", "text-loop"):
-        return _read_apart(s, h, struct.Struct(frame.format.removesuffix("20s")))
-    if h.reading == "exact":
-        data = _exactly(s, frame.size)
-        if len(data) < frame.size and (data or h.end != "unseen"):
-            return None
-    elif h.reading in ("whole-recv", "first-of-recv"):
-        data = s.recv(BUFFER)
-    else:
-        data = s.recv(frame.size)
-    if not data and h.end != "unseen":
-        return None
-    if len(data) < frame.size and h.short == "leave":
-        return None
-    raw = data
-    if h.reading == "first-of-recv":
-        data = data[: frame.size]
-    version, order, size, text = frame.unpack(data)
-    if h.swapped:
-        order, size = size, order
-    return version, order, size, text, raw
-
-
-def _read_apart(s: Socket, h: Habits, header: struct.Struct) -> Any:
-    head = _exactly(s, header.size) if h.reading == "header-loop" else s.recv(header.size)
-    if not head and h.end != "unseen":
-        return None
-    if len(head) < header.size and h.short == "leave":
-        return None
-    version, order, size = header.unpack(head)
-    text = _exactly(s, TEXT_LENGTH) if h.reading == "text-loop" else s.recv(TEXT_LENGTH)
-    if len(text) < TEXT_LENGTH and (not text or h.reading == "text-loop" or h.short == "leave"):
-        return None
-    return version, order, size, text, head + text
-
-
-def _read_variable(s: Socket, h: Habits, header: struct.Struct) -> Any:
-    if h.reading in ("one-recv", "whole-recv"):
-        return _read_at_once(s, h, header)
-    data = _exactly(s, header.size) if h.reading in ("exact", "header-loop") else s.recv(header.size)
-    if not data and h.end != "unseen":
-        return None
-    if len(data) < header.size and (h.short == "leave" or (h.reading == "exact" and h.end != "unseen")):
-        return None
-    version, order, size = header.unpack(data)
-    if h.size_first != h.swapped:
-        order, size = size, order
-    if version != VERSION and h.versions == "checked":
-        return version, order, size, b"", data
-    if size > LIMIT and h.limit:
-        return None
-    if h.reading in ("exact", "text-loop"):
-        text = _pieces(s, h, size)
-        if len(text) < size:
-            return None
-    else:
-        text = s.recv(size)
-    return version, order, size, text, data + text
-
-
-def _read_at_once(s: Socket, h: Habits, header: struct.Struct) -> Any:
-    data = s.recv(BUFFER)
-    if not data and h.end != "unseen":
-        return None
-    if len(data) < header.size and h.short == "leave":
-        return None
-    version, order, size = header.unpack(data[: header.size])
-    if h.size_first != h.swapped:
-        order, size = size, order
-    if version == VERSION and size > LIMIT and h.limit:
-        return None
-    text = data[header.size :][:size]
-    if h.reading == "one-recv":
-        data = data[: header.size] + text
-    return version, order, size, text, data
-
-
-def _exactly(s: Socket, size: int) -> bytes:
-    data = b""
-    while len(data) < size and (piece := s.recv(size - len(data))):
-        data += piece
-    return data
-
-
-def _pieces(s: Socket, h: Habits, size: int) -> bytes:
-    data = b""
-    while len(data) < size and (piece := s.recv(size - len(data))):
-        if h.decoding == "early":
-            piece.decode()
-        data += piece
-    return data
-
-
-def _decoded(h: Habits, text: bytes) -> bytes:
-    in_pieces = h.reading in ("exact", "text-loop")  # else there is one piece only
-    if h.decoding == "strict" or (h.decoding == "early" and in_pieces):
-        text.decode()
-    elif h.decoding == "ascii":
-        text.decode("ascii")
-    elif h.decoding in ("replace", "ignore"):
-        back = text.decode(errors=h.decoding).encode()
-        return back[:TEXT_LENGTH].ljust(TEXT_LENGTH, b"-") if h.fixed else back
-    return text
-
-
-def _answer(
-    h: Habits, header: struct.Struct, version: int, order: int, size: int, text: bytes, raw: bytes
-) -> bytes:
-    words = text.rstrip(b"-") if h.fixed else text
-    if h.reply == "none":
-        return b""
-    if h.reply == "text":
-        return words
-    if h.reply == "field":
-        return text
-    if h.reply == "prefix-text":
-        return PREFIX + words
-    if h.reply == "prefixed":
-        text = (PREFIX + words)[:TEXT_LENGTH].ljust(TEXT_LENGTH, b"-") if h.fixed else PREFIX + text
-        size += len(PREFIX)
-    elif h.reply == "stripped":
-        text = words
-    elif h.reply == "kept-stripped":
-        text = words[:size]
-    size = {
-        "same": size,
-        "characters": len(words.decode(errors="replace")),
-        "bytes": len(words),
-        "whole": size + (29 if h.fixed else 9),
-        "cut": min(size, TEXT_LENGTH),
-    }[h.size]
-    plain = h.reply in ("frame", "newline", "prefix-frame") and h.size == "same" and h.order == "same"
-    if plain and h.decoding not in ("replace", "ignore"):
-        frame = raw
-    else:
-        first, second = (size, order) if h.size_first != h.swapped else (order, size)
-        frame = header.pack(version, first, second, *([text] if h.fixed else [])) + (b"" if h.fixed else text)
-    if h.reply == "prefix-frame":
-        return PREFIX + frame
-    return frame + b"\n" if h.reply == "newline" else frame
+from netlab.check.models.common import (
+    ASCII,
+    CLOSE_WITHOUT_BREAK,
+    DECODED_ECHO,
+    ENDS_WITH_CLIENT,
+    FORGOTTEN,
+    LATIN_1,
+    NOTHING_PRINTED,
+    RESETS,
+    STRIPPED,
+    UNASKED_ECHO,
+)
+from netlab.check.models.framed_servers import LIMIT, NO_LIMIT, TEXT_LENGTH, Habits, serve
 
 
 def one_recv(*readings: str) -> Mistake:
@@ -280,7 +51,20 @@ def no_loop(*readings: str) -> Mistake:
     )
 
 
-BOTH = (
+def text_echo(*replies: str) -> Mistake:
+    """The text alone: with its padding, or without."""
+    return Mistake(
+        "text-echo",
+        "the text is sent back instead of the frame",
+        "The echo is to be the identical frame: version, order, size and text. Only the text comes back, "
+        "and a client that waits for a frame waits for ever.",
+        "conn.sendall(text)   ->   conn.sendall(header + text)",
+        "echo",
+        [{"reply": reply} for reply in replies],
+    )
+
+
+READ = (
     Mistake(
         "native-struct",
         "`!` is missing in the struct format, so that it is laid out as this machine likes it",
@@ -288,7 +72,7 @@ BOTH = (
         "bytes) and its own padding: the frame that is waited for is longer than the one that comes.",
         "struct.unpack('BLL...', data)   ->   struct.unpack('!BLL...', data)",
         "struct",
-        [{"numbers": "@"}],
+        [{"numbers": "@"}, {"numbers": "@", "fields": "BII"}],
     ),
     Mistake(
         "little-endian",
@@ -310,57 +94,6 @@ BOTH = (
         [{"decoding": "strict"}],
     ),
     ASCII,
-    DECODED_ECHO,
-    Mistake(
-        "text-echo",
-        "the text is sent back instead of the frame",
-        "The echo is to be the identical frame: version, order, size and text. Only the text comes back, "
-        "and a client that waits for a frame waits for ever.",
-        "conn.sendall(text)   ->   conn.sendall(header + text)",
-        "echo",
-        [{"reply": "text"}, {"reply": "field"}],
-    ),
-    Mistake(
-        "echo-prefix",
-        "`ECHO: ` stands in the answer, where none belongs",
-        "`ECHO: ` is what the text server of chapter 2 puts in front. With binary frames the echo is the "
-        "identical frame.",
-        "conn.sendall(b'ECHO: ' + ...)   ->   conn.sendall(the frame as it came)",
-        "echo",
-        [{"reply": "prefixed"}, {"reply": "prefix-frame"}, {"reply": "prefix-text"}],
-    ),
-    Mistake(
-        "newline",
-        "a line end is sent behind each answer",
-        "Frames need no line end: the next byte belongs to the next frame already.",
-        "conn.sendall(frame + b'\\n')   ->   conn.sendall(frame)",
-        "echo",
-        [{"reply": "newline"}],
-    ),
-    Mistake(
-        "no-echo",
-        "nothing is sent back",
-        "The messages are read, but no echo leaves the server.",
-        "print(...)   ->   print(...); conn.sendall(frame)",
-        "echo",
-        [{"reply": "none"}],
-    ),
-    Mistake(
-        "own-order",
-        "the echo has an order of the server's own",
-        "The order is the client's: by it, it knows which of its messages is answered.",
-        "pack(1, self.count, ...)   ->   pack(1, order, ...)",
-        "echo",
-        [{"order": "counted"}],
-    ),
-    Mistake(
-        "size-counts-header",
-        "size counts the header, too",
-        "Size is the length of the text alone.",
-        "size = len(frame)   ->   size = len(text)",
-        "size",
-        [{"size": "whole"}],
-    ),
     Mistake(
         "one-message",
         "a connection is closed after its first message",
@@ -371,6 +104,7 @@ BOTH = (
     ),
     FORGOTTEN,
     CLOSE_WITHOUT_BREAK,
+    ENDS_WITH_CLIENT,
     Mistake(
         "end-unseen",
         "the end of the stream is not looked for",
@@ -397,27 +131,73 @@ BOTH = (
         [{"versions": "ignored"}],
     ),
 )
+"""Of all servers with frames."""
 
-VARIABLE = (
+ANSWERED = (
     Mistake(
-        "fields-swapped",
-        "order and size have changed places",
-        "The header's fields come as version, order, size. This program takes the first number for the size "
-        "and the second for the order. (Some labs' scripts do so: if yours are to, check with --layout "
-        "scripts.)",
-        "version, size, order = struct.unpack(...)   ->   version, order, size = struct.unpack(...)",
+        "echo-prefix",
+        "`ECHO: ` stands in the answer, where none belongs",
+        "`ECHO: ` is what the text server of chapter 2 puts in front. With binary frames the echo is the "
+        "identical frame.",
+        "conn.sendall(b'ECHO: ' + ...)   ->   conn.sendall(the frame as it came)",
+        "echo",
+        [{"reply": reply} for reply in ("prefixed", "prefixed-only", "prefix-frame", "prefix-text")],
+    ),
+    Mistake(
+        "newline",
+        "a line end is sent behind each answer",
+        "Frames need no line end: the next byte belongs to the next frame already.",
+        "conn.sendall(frame + b'\\n')   ->   conn.sendall(frame)",
+        "echo",
+        [{"reply": "newline"}],
+    ),
+    Mistake(
+        "no-echo",
+        "nothing is sent back",
+        "The messages are read, but no echo leaves the server.",
+        "print(...)   ->   print(...); conn.sendall(frame)",
+        "echo",
+        [{"reply": "none"}],
+    ),
+    Mistake(
+        "twice",
+        "each echo is sent twice",
+        "One message gets one echo. Here each comes two times over, and the client takes the second for the "
+        "answer to its next message.",
+        "conn.sendall(frame); conn.sendall(frame)   ->   conn.sendall(frame)",
+        "echo",
+        [{"times": 2}],
+    ),
+    Mistake(
+        "own-order",
+        "the echo has an order of the server's own",
+        "The order is the client's: by it, it knows which of its messages is answered.",
+        "pack(1, self.count, ...)   ->   pack(1, order, ...)",
+        "echo",
+        [{"order": "counted"}],
+    ),
+    Mistake(
+        "version-wrong",
+        "the echo carries another version than 1",
+        "The version says of which format a frame is, and there is only one: 1. A client does not take a "
+        "frame of another version for its echo.",
+        "pack(2, order, ...)   ->   pack(1, order, ...)",
         "header",
-        [{"swapped": True}],
+        [{"stamp": 2}, {"stamp": 0}],
     ),
     Mistake(
-        "size-in-characters",
-        "size is counted in characters instead of bytes",
-        "len(text) counts characters; `ü` is one character and two bytes. The echo announces less than it "
-        "brings.",
-        "size = len(text)   ->   size = len(text.encode())",
+        "size-counts-header",
+        "size counts the header, too",
+        "Size is the length of the text alone.",
+        "size = len(frame)   ->   size = len(text)",
         "size",
-        [{"size": "characters"}],
+        [{"size": "whole"}],
     ),
+)
+"""Of all that send them back."""
+
+VARIABLE_READ = (
+    replace(LATIN_1, changes=[{"decoding": "latin-1"}, {"decoding": "latin-1", "size": "bytes"}]),
     Mistake(
         "decode-early",
         "each piece is decoded before the frame is complete",
@@ -428,42 +208,270 @@ VARIABLE = (
         [{"decoding": "early"}],
     ),
     Mistake(
+        "over-read",
+        "recv() is given more room than the text of the frame has",
+        "What is left of this frame is size - len(data) bytes. recv(1024) takes what comes behind them, too: "
+        "it is the beginning of the next frame, and that one is lost, or torn.",
+        "data += conn.recv(1024)   ->   data += conn.recv(size - len(data))",
+        "recv",
+        [
+            {"reading": reading, "surplus": surplus}
+            for reading in ("over-loop", "over-once")
+            for surplus in ("kept", "thrown")
+        ],
+    ),
+    Mistake(
         "no-limit",
         "any announced size is believed",
         "Anybody can write 4 GiB into a header. Who believes it waits for ever, or takes the memory for it.",
         "data = recv_exactly(size)   ->   if size > LIMIT: close, before anything is read",
         "size",
-        [{"limit": False}],
+        [{"limit": NO_LIMIT}],
     ),
 )
 
-FIXED = (
+VARIABLE_ANSWERED = (
+    replace(
+        DECODED_ECHO,
+        changes=[
+            {"decoding": decoding, "size": size}
+            for size in ("same", "bytes")
+            for decoding in ("replace", "ignore")
+        ],
+    ),
+    replace(STRIPPED, changes=[{"strips": True}, {"strips": True, "size": "bytes"}]),
+    Mistake(
+        "size-in-characters",
+        "size is counted in characters instead of bytes",
+        "len(text) counts characters; `ü` is one character and two bytes. The echo announces less than it "
+        "brings.",
+        "size = len(text)   ->   size = len(text.encode())",
+        "size",
+        [{"size": "characters"}],
+    ),
+    Mistake(
+        "cut-off-answered",
+        "a frame is answered of which the end never came",
+        "The client has closed before all of the text was there: recv() returns nothing, and the loop around "
+        "it is left. What was read until then is no frame.",
+        "if not piece: break; ...; sendall(header + data)   ->   if not piece: close, and send nothing",
+        "loop",
+        [{"torn": "answered"}],
+    ),
+)
+
+FIXED_READ = (
+    LATIN_1,
+    Mistake(
+        "size-refused",
+        "a frame is refused when its size is above 20",
+        "Size is the length of the text as it was typed: above 20, it says that the text was cut, and "
+        "nothing is wrong with that. The frame has 29 bytes, whatever size says.",
+        "if size > 20: close   ->   nothing: size may be any number",
+        "size",
+        [{"limit": TEXT_LENGTH}],
+    ),
+)
+
+FIXED_ANSWERED = (
+    DECODED_ECHO,
+    replace(STRIPPED, changes=[{"strips": True}, {"strips": True, "size": "bytes"}]),
     Mistake(
         "padding-stripped",
-        "the padding is stripped in the echo",
+        "the padding is stripped in the echo, and zero bytes come in its place",
         "The text field is 20 bytes, padded with `-`. The padding was taken off, and struct fills up with "
         "zeros.",
         "pack(..., text.rstrip(b'-'))   ->   pack(..., field as it came)",
         "padding",
-        [{"reply": "stripped"}, {"reply": "kept-stripped"}],
+        [{"words": words, "padding": b"\0"} for words in ("rstrip", "size", "size-bytes")],
+    ),
+    Mistake(
+        "padding-blanks",
+        "the echo is padded with blanks instead of `-`",
+        "The text field is 20 bytes, padded with `-`. The padding was taken off, and ljust(20) fills up with "
+        "blanks.",
+        "text.ljust(20)   ->   field as it came",
+        "padding",
+        [{"words": words, "padding": b" "} for words in ("rstrip", "size")],
+    ),
+    Mistake(
+        "not-padded",
+        "the echo is not padded, and shorter than 29 bytes",
+        "Every frame has 29 bytes: 9 of the header and 20 of the text field, padded with `-`. Who waits for "
+        "29 bytes takes the rest from the next frame.",
+        "conn.sendall(header + text)   ->   conn.sendall(header + field as it came)",
+        "padding",
+        [{"words": words, "padding": b""} for words in ("rstrip", "size")],
+    ),
+    Mistake(
+        "padding-renewed",
+        "the echo gets a padding of the server's own",
+        "The text is taken out of its field, and padded anew with `-`. The echo is the identical frame, also "
+        "where a client pads with something else.",
+        "text.ljust(20, b'-')   ->   field as it came",
+        "padding",
+        [{"words": "size", "padding": b"-"}],
     ),
     Mistake(
         "size-cut",
-        "size is changed where the text was cut",
+        "size is changed to 20 where the text was cut",
         "Size is the length of the text as it was typed: above 20, it says that the text was cut. The echo "
         "has to carry the same number.",
-        "size = min(size, 20), size = len(text)   ->   size as it came",
+        "size = min(size, 20)   ->   size as it came",
         "size",
-        [{"size": "cut"}, {"size": "characters"}, {"size": "bytes"}],
+        [{"size": "cut"}],
+    ),
+    Mistake(
+        "size-recounted",
+        "size is counted anew from the text that arrived",
+        "Size is the length of the text as it was typed. Of a longer one only 20 bytes have arrived, and "
+        "dashes at its end are gone with the padding: what is counted now may be less.",
+        "size = len(text)   ->   size as it came",
+        "size",
+        [{"size": "characters"}],
+    ),
+    Mistake(
+        "size-in-bytes",
+        "size is counted anew, and in bytes",
+        "Size is the length of the text as it was typed, and counts characters: `ü` is one of them, and two "
+        "bytes. The echo has to carry the number that came.",
+        "size = len(text.encode())   ->   size as it came",
+        "size",
+        [{"size": "bytes"}],
     ),
 )
 
 
+def waits_for_newline(*readings: str) -> Mistake:
+    """A line for a frame, or for its text."""
+    return Mistake(
+        "waits-for-newline",
+        "readline() is used where bytes are to be counted",
+        "A frame has no line end: its bytes are counted. readline() waits for the byte 0A, which may never "
+        "come, or stops at one that belongs to the frame.",
+        "rfile.readline()   ->   rfile.read(n), for the n bytes of the header, and of the text",
+        "recv",
+        [{"reading": reading} for reading in readings],
+    )
+
+
+def text_cut(*lengths: int) -> Mistake:
+    """So many bytes are read of a text."""
+    return Mistake(
+        "text-cut",
+        "of a long text only the beginning is read",
+        "The rest of it stays in the stream, and is taken for the next frame's header. Who will not take a "
+        "long text has to close the connection; who takes it reads all of it.",
+        "recv_exactly(min(size, 4096))   ->   recv_exactly(size)",
+        "size",
+        [{"most": most} for most in lengths],
+    )
+
+
+def small_limit(*limits: int) -> Mistake:
+    """A limit that is smaller than it has to be."""
+    return Mistake(
+        "small-limit",
+        "texts are refused that are not too long",
+        "A limit for size is right, but this one is too low: a text of up to 1 MiB is a message like any "
+        "other, and here the connection is closed for a shorter one.",
+        "if size > 1024: close   ->   if size > 1 << 20: close",
+        "size",
+        [{"limit": limit} for limit in limits],
+    )
+
+
+def cut_by_size(echo: bool) -> Mistake:
+    """What is printed is cut, or what comes back."""
+    return Mistake(
+        "cut-by-size",
+        "the text field is cut after `size` bytes, but size counts characters",
+        "Size is the length of the text as it was typed: `ü` is one character of it, and two bytes of the "
+        "field. Cut by bytes, the text loses its end. Decode first, then cut.",
+        "field[:size].decode()   ->   field.decode()[:size]",
+        "padding",
+        [{"words": "size-bytes", "padding": b"-"} if echo else {"words": "size-bytes"}],
+    )
+
+
+NUMBER_WIDTH = Mistake(
+    "number-width",
+    "the header's numbers are read with the wrong width",
+    "The header has 9 bytes: version takes one of them, order and size take four each. After `!`, B is 1 "
+    "byte, H is 2, L and I are 4, Q is 8: struct.calcsize('!BLL') is 9, and with other letters it is "
+    "not.",
+    "struct.unpack('!BHH...', data)   ->   struct.unpack('!BLL...', data)",
+    "struct",
+    [{"fields": fields} for fields in ("BQQ", "BHH", "HLL", "LLL", "BLH", "BHL")],
+)
+
+
+def moved(names: str) -> tuple[Mistake, ...]:
+    """The header's fields in another order than in this layout, of version, order and size."""
+    version, first, second = tuple(names)
+    late = Mistake(
+        "fields-moved",
+        "version is not taken for the first field of the header",
+        "The first byte of a frame is its version; order and size come behind it. This program looks for the "
+        "version at another place, and finds a byte of another number there.",
+        "order, version, size = struct.unpack('!LBL', ...)   ->   version, order, size = "
+        "struct.unpack('!BLL', ...)",
+        "header",
+        [
+            {"fields": "LLB", "names": first + second + version},
+            {"fields": "LBL", "names": first + version + second},
+            {"names": first + version + second},
+        ],
+    )
+    swapped = Mistake(
+        "fields-swapped",
+        "order and size have changed places",
+        "The header's fields come as version, order, size. This program takes the first number for the size "
+        "and the second for the order. (Some labs' scripts do so: if yours are to, check with --layout "
+        "scripts.)",
+        "version, size, order = struct.unpack(...)   ->   version, order, size = struct.unpack(...)",
+        "header",
+        [{"names": version + second + first}],
+    )
+    return late, swapped
+
+
+def other_variant(fixed: bool) -> Mistake:
+    """A server of the other format than the one that is asked for."""
+    chapter, asked, format_ = (5, "tcpv2", "variable") if fixed else (4, "tcpv3", "fixed")
+    command = "tcpv3" if fixed else "tcpv2"
+    return Mistake(
+        "other-variant",
+        f"this is a server of chapter {chapter}: its frames are of {format_} size",
+        f"It was checked as {asked}. Either the wrong file was handed in, or it is to be checked as what it "
+        f"is: with `netlab check {command}`.",
+        f"netlab check {asked} ...   ->   netlab check {command} ...",
+        "format",
+        [{"fixed": False, "names": names, "limit": LIMIT} for names in ("vos", "vso")]
+        if fixed
+        else [{"fixed": True, "names": "vos", "limit": NO_LIMIT}],
+    )
+
+
 def model(fixed: bool, echo: bool, size_first: bool) -> Model:
     """The servers of one format."""
+    names = "vso" if size_first else "vos"
+    late, swapped = moved(names)
     if fixed:
-        readings = one_recv("whole-recv", "first-of-recv"), no_loop("no-loop", "apart", *HALF)
+        readings = one_recv("whole-recv", "one-recv", "first-of-recv"), no_loop("no-loop", "apart", *HALF)
+        read = [*readings, waits_for_newline("line"), *READ, cut_by_size(echo), *FIXED_READ]
+        answered = [text_echo("text", "field"), *ANSWERED, *FIXED_ANSWERED]
     else:
         readings = one_recv("one-recv", "whole-recv"), no_loop("no-loop", *HALF)
-    right = replace(Habits(), fixed=fixed, echo=echo, size_first=size_first)
-    return Model(serve, right, [*readings, *BOTH, *(FIXED if fixed else VARIABLE), *RESETS])
+        if echo:
+            lines = waits_for_newline("line", "text-line")
+            long = small_limit(255, 1_024, 65_535), text_cut(512, 1_024, 2_048, 4_096)
+        else:  # of what is printed less can be told
+            lines = waits_for_newline("line")
+            long = small_limit(255, 1_024), text_cut(512, 4_096)
+        read = [*readings, lines, *READ, *VARIABLE_READ, *long, swapped]
+        answered = [text_echo("text"), *ANSWERED, *VARIABLE_ANSWERED]
+    printed = [UNASKED_ECHO, NOTHING_PRINTED]
+    right = Habits(fixed, echo, names=names, limit=NO_LIMIT if fixed else LIMIT)
+    strange = [NUMBER_WIDTH, late, other_variant(fixed)]
+    return Model(serve, right, [*read, *(answered if echo else printed), *strange, *RESETS])

@@ -20,7 +20,7 @@ ENDLESS_BYTES = 1 << 11
 """Bytes that a model sends after the stream's end, after which it is thought to go on for ever."""
 
 
-MEMORY = 3 << 30
+MEMORY = (4 << 30) - (64 << 20)
 """Bytes for which a program has no room: the limit that netlab sets it, less its own needs."""
 
 
@@ -31,8 +31,10 @@ class Ended(Enum):
     CLOSED = "it closed the connection"
     RAISED = "an exception ended it"
     ENDLESS = "it goes on for ever"
+    EXITED = "the whole program came to its end"
     FORGOTTEN = "it is done, and has not closed the connection"
     GIVES_UP = "it gives up, in a way of its own, or goes on; but it raises nothing, and comes to an end"
+    STRAYS = "it gives up or goes on; it raises nothing, and may not come to an end"
     CONFUSED = "what it does cannot be told"
 
 
@@ -44,12 +46,20 @@ class Forgotten(Exception):
     """The model is done, and has not closed the connection."""
 
 
+class Exits(Exception):
+    """The model ends, and with it the whole program."""
+
+
 class Endless(Exception):
     """The model does not come to an end."""
 
 
 class GivesUp(Exception):
     """Something went wrong that was not the model's fault: what it does now is its own business."""
+
+
+class Strays(Exception):
+    """The same of a model that does not end when nothing more comes."""
 
 
 class Confused(Exception):
@@ -72,6 +82,8 @@ class Prediction(NamedTuple):
     errors: tuple[str, ...] = ()
     """The exception that ended it, and those that were being handled: how their last lines begin."""
     said: tuple[Said, ...] = ()
+    heard: bool | None = None
+    """Has it read anything of what came? None of a server."""
 
 
 class Socket:
@@ -125,7 +137,10 @@ class Socket:
         """A line, with its end; what there is at the end of the stream."""
         line = b""
         while not line.endswith(b"\n") and (byte := self.recv(1)):
-            line += byte
+            ready = bytes(self._held) if byte != b"\n" else b""
+            taken = ready[: ready.find(b"\n") + 1] or ready
+            self._held = self._held[len(taken) :]
+            line += byte + taken
         return line
 
     def sendall(self, data: bytes) -> None:
@@ -165,14 +180,31 @@ class Seat(Socket):
         self._exchange = exchange
         self._given = 0
         self._ends = 0
+        self._connections = 0
+        self.heard = False
+        """Has it read anything?"""
+
+    def recv(self, size: int) -> bytes:
+        """Some of what has come."""
+        data = super().recv(size)
+        self.heard = self.heard or bool(data)
+        return data
+
+    def recvfrom(self, size: int) -> bytes:
+        """One datagram."""
+        data = super().recvfrom(size)
+        self.heard = True
+        return data
 
     def ahead(self, length: int) -> bytes:
         """The next bytes of the stream, whatever pieces they come in: what a right reader would get."""
         return (bytes(self._held) + b"".join(reversed(self._pieces)))[:length]
 
     def connect(self) -> None:
-        """Connect to the server."""
-        if self._exchange.refused:
+        """Connect to the server: nobody listens any more when the first connection was lost."""
+        self._connections += 1
+        gone = self._connections > 1 and self._exchange.lost_after is not None
+        if self._exchange.refused or gone:
             raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
 
     def input(self) -> str:
@@ -211,14 +243,19 @@ def run(program: Callable[[Any], None], exchange: Exchange, pieces: Sequence[byt
         ended = Ended.ENDLESS
     except Forgotten:
         ended = Ended.FORGOTTEN
+    except Exits:
+        ended = Ended.EXITED
     except GivesUp:
         ended = Ended.GIVES_UP
+    except Strays:
+        ended = Ended.STRAYS
     except Confused:
         ended = Ended.CONFUSED
     except Exception as raised:
         ended, errors = Ended.RAISED, tuple(chain(raised))
     sent = tuple(socket.sent) if exchange.datagrams else (b"".join(socket.sent),)
-    return Prediction(sent, ended, errors, tuple(socket.said))
+    heard = socket.heard if isinstance(socket, Seat) else None
+    return Prediction(sent, ended, errors, tuple(socket.said), heard)
 
 
 def chain(raised: BaseException | None) -> Iterator[str]:

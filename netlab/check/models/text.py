@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from netlab.check.models import Mistake, Model
-from netlab.check.models.common import ASCII, CLOSE_WITHOUT_BREAK, DECODED_ECHO, FORGOTTEN, RESETS
-from netlab.check.models.simulation import Forgotten, Socket
+from netlab.check.models.common import (
+    ASCII,
+    CLOSE_WITHOUT_BREAK,
+    DECODED_ECHO,
+    ENDS_WITH_CLIENT,
+    FORGOTTEN,
+    LATIN_1,
+    NOTHING_PRINTED,
+    RESETS,
+    STRIPPED,
+    UNASKED_ECHO,
+)
+from netlab.check.models.simulation import Endless, Exits, Forgotten, Socket
 
 BUFFER = 4_096
 
@@ -19,33 +29,43 @@ class Habits:
     echo: bool = True
     buffer: int = BUFFER
     prefix: bytes = b"ECHO: "
+    prefixes: str = "each"
+    """each: answer has one. first: only the connection's first. greeting: it comes before all messages."""
     reading: str = "recv"
     """recv: what one recv() yields. line, line-kept: it waits for a line's end (which comes back or not)."""
     decoding: str = "none"
-    """none: the bytes are kept. strict, ascii: the rest raises. replace, ignore: it is changed."""
+    """none: the bytes are kept. strict, ascii: the rest raises. replace, ignore: it is changed. latin-1: so
+    is what is no ASCII.
+    """
+    strips: bool = False
     change: str = "none"
-    """none, strip, newline, upper: what is done to the text before it is sent back."""
+    """none, newline, upper, repr (as Python shows bytes), nul (it ends there): what is done to the text."""
+    kept: str = "nothing"
+    """What is sent again with the next answer: nothing, answers (all), messages (all). endless: it does not
+    wait for the next.
+    """
+    shown: bool = True
+    """Does anything arrive of what is printed?"""
     once: bool = False
+    empty: str = "message"
+    """message, or exits: an empty datagram ends the program."""
     end: str = "leave"
-    """leave: and close. forgotten: to close. close: without leaving the loop. unseen: not asked for."""
+    """leave: and close. forgotten: to close. exits: the program ends. close: without leaving the loop.
+    unseen: not asked for.
+    """
     resets: str = "caught"
 
 
 def serve(s: Socket, h: Habits) -> None:
     """Serve one client of a TCP server."""
     try:
-        while True:
-            data = s.recv(h.buffer) if h.reading == "recv" else s.readline()
-            if not data and h.end in ("leave", "forgotten"):
-                return _left(h)
-            if not data and h.end == "close":
-                s.close()
-                continue
-            if h.reading == "line":
-                data = data.rstrip(b"\r\n")
-            s.sendall(h.prefix + _changed(h, data))
-            if h.once:
-                return _left(h)
+        if h.prefixes == "greeting":
+            s.sendall(h.prefix)
+        _loop(s, h)
+        if h.end == "forgotten":
+            raise Forgotten
+        if h.end == "exits":
+            raise Exits
     except ConnectionResetError:
         if h.resets == "uncaught":
             raise
@@ -53,16 +73,44 @@ def serve(s: Socket, h: Habits) -> None:
             s.getpeername()
 
 
-def _left(h: Habits) -> None:
-    if h.end == "forgotten":
-        raise Forgotten
+def _loop(s: Socket, h: Habits) -> None:
+    prefix = b"" if h.prefixes == "greeting" else h.prefix
+    kept = b""
+    while True:
+        data = s.recv(h.buffer) if h.reading == "recv" else s.readline()
+        if not data and h.end == "close":
+            s.close()
+            continue
+        if not data and h.end != "unseen":
+            return
+        if h.reading == "line":
+            data = data.rstrip(b"\r\n")
+        if h.kept == "messages":
+            data = kept = kept + data
+        answer = prefix + _changed(h, data)
+        if h.kept == "answers":
+            answer = kept = kept + answer
+        s.sendall(answer)
+        if h.kept == "endless":
+            s.sendall(answer)
+            raise Endless
+        if h.once:
+            return
+        if h.prefixes == "first":
+            prefix = b""
 
 
 def answer(s: Socket, h: Habits) -> None:
     """Serve the datagrams of one client."""
+    kept = b""
     while True:
         data = s.recvfrom(h.buffer)
-        s.print(data.decode(errors="ignore"))
+        if h.empty == "exits" and not data:
+            raise Exits
+        if h.kept == "messages":
+            data = kept = kept + data
+        if h.shown:
+            s.print(data.decode("latin-1" if h.decoding == "latin-1" else "utf-8", errors="ignore"))
         changed = _changed(h, data)
         if h.echo:
             s.sendall(h.prefix + changed)
@@ -77,10 +125,16 @@ def _changed(h: Habits, data: bytes) -> bytes:
         data.decode("ascii")
     elif h.decoding in ("replace", "ignore"):
         data = data.decode(errors=h.decoding).encode()
-    if h.change == "strip":
-        return data.strip()
+    elif h.decoding == "latin-1":
+        data = data.decode("latin-1").encode()
+    if h.strips:
+        data = data.strip()
     if h.change == "upper":
         return data.decode(errors="surrogateescape").upper().encode(errors="surrogateescape")
+    if h.change == "repr":
+        return str(data).encode()
+    if h.change == "nul":
+        return data.partition(b"\0")[0]
     return data + b"\n" if h.change == "newline" else data
 
 
@@ -96,14 +150,42 @@ COMMON = (
         [{"decoding": "strict"}],
     ),
     ASCII,
+    LATIN_1,
+)
+"""Of all text servers."""
+
+BYTES_AS_TEXT = Mistake(
+    "bytes-as-text",
+    "the answer has Python's way to show bytes in it: b'...'",
+    "data is bytes, and str(data), or data within an f-string, is what Python shows of bytes: the letter b, "
+    "quotes, and \\xfc for what is no ASCII.",
+    "f'ECHO: {data}'.encode()   ->   b'ECHO: ' + data",
+    "echo",
+    [{"change": "repr"}],
+)
+
+RESENDS = Mistake(
+    "resends",
+    "what was sent is kept, and sent again",
+    "The buffer is not emptied when its bytes have been sent: each answer begins with all earlier ones, or "
+    "the same is sent again and again, without end.",
+    "sent = sock.send(data.outb)   ->   sent = sock.send(data.outb); data.outb = data.outb[sent:]",
+    "echo",
+    [{"kept": "endless"}, {"kept": "answers"}, {"kept": "messages"}],
+)
+
+ANSWERED = (
     DECODED_ECHO,
+    STRIPPED,
+    BYTES_AS_TEXT,
     Mistake(
-        "stripped",
-        "blanks and line ends are stripped from the message",
-        "strip() takes away what the client has sent: the echo is shorter than the message.",
-        "data.strip()   ->   data",
+        "cut-at-nul",
+        "the text ends at its first zero byte",
+        "strlen() counts up to the first zero byte, and so do the other functions of C for strings. But a "
+        "message may have zero bytes in it: how many bytes came is what recv() returns.",
+        "send(fd, buf, strlen(buf), 0)   ->   n = recv(fd, buf, size, 0); send(fd, buf, n, 0)",
         "echo",
-        [{"change": "strip"}],
+        [{"change": "nul"}],
     ),
     Mistake(
         "newline",
@@ -123,6 +205,7 @@ COMMON = (
         [{"change": "upper"}],
     ),
 )
+"""Of those that send it back."""
 
 STREAM = (
     Mistake(
@@ -155,6 +238,16 @@ STREAM = (
         ],
     ),
     Mistake(
+        "prefix-once",
+        "`ECHO: ` comes once for each connection instead of once for each message",
+        "Every message is answered with `ECHO: ` and its text, not the first one alone, and nothing comes "
+        "before there is a message.",
+        "conn.sendall(b'ECHO: '); while data := conn.recv(n): ...   ->   while data := conn.recv(n): "
+        "conn.sendall(b'ECHO: ' + data)",
+        "echo",
+        [{"prefixes": "first"}, {"prefixes": "greeting"}],
+    ),
+    Mistake(
         "one-message",
         "a connection is closed after its first message",
         "The loop around recv() and send() is missing: a client says one thing and is sent away.",
@@ -164,15 +257,17 @@ STREAM = (
     ),
     Mistake(
         "waits-for-newline",
-        "it is waited for a line's end",
+        "it waits for the end of a line",
         "Nothing on the wire ends a message: what one recv() yields is one. A client that sends no line end "
         "gets no answer.",
         "conn.makefile().readline()   ->   conn.recv(1024)",
         "recv",
         [{"reading": "line"}, {"reading": "line-kept"}],
     ),
+    RESENDS,
     FORGOTTEN,
     CLOSE_WITHOUT_BREAK,
+    ENDS_WITH_CLIENT,
     Mistake(
         "end-unseen",
         "the end of the stream is not looked for",
@@ -218,6 +313,26 @@ DATAGRAMS = (
         ],
     ),
     Mistake(
+        "one-message",
+        "it ends after the first datagram",
+        "The loop around recvfrom() is missing.",
+        "data, addr = sock.recvfrom(n)   ->   while True: data, addr = sock.recvfrom(n)",
+        "loop",
+        [{"once": True}],
+    ),
+    Mistake(
+        "empty-is-the-end",
+        "an empty datagram ends the server",
+        "Over UDP no bytes are a message, an empty one, and there is no end of a stream that they could "
+        "mean. Anybody can send one.",
+        "if not data: break   ->   nothing: the loop goes on for ever",
+        "loop",
+        [{"empty": "exits"}],
+    ),
+)
+
+DATAGRAMS_ANSWERED = (
+    Mistake(
         "echo-prefix",
         "`ECHO: ` stands in the answer, where none belongs",
         "`ECHO: ` is what the text server of chapter 2 puts in front. Over UDP the echo is the same "
@@ -228,26 +343,28 @@ DATAGRAMS = (
     ),
     Mistake(
         "no-echo",
-        "nothing is sent back",
-        "The datagrams are read, but no echo leaves the server.",
+        "no echo reaches its sender",
+        "The datagrams are read, but nothing comes back to the address and port that they came from: nothing "
+        "is sent, or sendto() is given another address. It is the one that recvfrom() has returned.",
         "print(...)   ->   print(...); sock.sendto(data, addr)",
         "echo",
         [{"echo": False}],
     ),
-    Mistake(
-        "one-message",
-        "it ends after the first datagram",
-        "The loop around recvfrom() is missing.",
-        "data, addr = sock.recvfrom(n)   ->   while True: data, addr = sock.recvfrom(n)",
-        "loop",
-        [{"once": True}],
+    replace(
+        RESENDS,
+        title="each answer begins with all earlier messages",
+        explanation="The buffer is not emptied when its bytes have been sent: what comes next is put behind "
+        "them, and all of it is sent again.",
+        code="data += new; sock.sendto(data, addr)   ->   data, addr = sock.recvfrom(n); "
+        "sock.sendto(data, addr)",
+        changes=[{"kept": "messages"}],
     ),
 )
 
 
 def model(datagrams: bool, echo: bool) -> Model:
     """The text servers of one transport."""
-    if datagrams:
-        return Model(answer, Habits(echo, 65_535, b""), [*COMMON, *DATAGRAMS])
-    right: Any = Habits()
-    return Model(serve, right, [*COMMON, *STREAM, *RESETS])
+    if not datagrams:
+        return Model(serve, Habits(), [*COMMON, *ANSWERED, *STREAM, *RESETS])
+    answers = [*ANSWERED, *DATAGRAMS_ANSWERED] if echo else [NOTHING_PRINTED, UNASKED_ECHO]
+    return Model(answer, Habits(echo, 65_535, b""), [*COMMON, *DATAGRAMS, *answers])

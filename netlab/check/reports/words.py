@@ -27,7 +27,7 @@ CLOSINGS = {
     Closing.CLEAN: "the program answered the checker's FIN with one of its own",
     Closing.FIRST: "the program sent its FIN before the checker did",
     Closing.RESET: "the program, or its end, reset the connection",
-    Closing.OPEN: "the checker's FIN was not answered in time",
+    Closing.OPEN: "the program did not close it in time",
     Closing.OURS: "without asking for more",
 }
 
