@@ -221,7 +221,8 @@ class WrongServers(SynchronousTestCase):
 
     def test_tcpv3_impatient(self) -> None:
         failing = "pause/1" + " burst/1" * FULL
-        self.is_found("tcpv3", "server_tcpv3_impatient", "impatient", failing, "burst/1")
+        only = "message/1 pause"  # on a busy machine, half a second is soon over
+        self.is_found("tcpv3", "server_tcpv3_impatient", "impatient", failing, "burst/1", only)
 
     def test_tcpv3_quad_words(self) -> None:
         self.is_found("tcpv3", "server_tcpv3_quad_words", "number-width", "all")
