@@ -68,12 +68,15 @@ def distinct(model: Model, evidence: Evidence) -> Evidence:
     seen: dict[object, Exchange] = {}
     for each in evidence.exchanges:
         if not each.known:
-            rightly = rightly_answered(model, each)
             sent = b"".join(each.sent)
             cut = len(sent) > each.probed
-            received = each.stream[: each.probed] if cut else each.stream
-            each = replace(each, sent=[sent[: each.probed]], received=[received], cut=cut)
-            each.rightly = rightly
+            each = replace(
+                each,
+                sent=[sent[: each.probed]],
+                received=[each.stream[: each.probed] if cut else each.stream],
+                cut=cut,
+                rightly=rightly_answered(model, each),
+            )
             each.foretold = [predict(model, model.right, each, pieces) for pieces in readings(each)]
         if each.sent or each.received or each.typed is not None or not seen:
             ends = (each.known, each.finished, each.reset, each.settled, each.closing, each.rightly)
@@ -125,7 +128,7 @@ def predicts(model: Model, choices: Sequence[Choice], evidence: Evidence) -> boo
             if prediction.ended is Ended.FORGOTTEN and number == len(made) - 1:
                 # The accepting loop's `conn` still names this one: it is not closed by itself.
                 prediction = prediction._replace(ended=Ended.WAITS)
-            if exchange.stayed and closes_itself(model, wrong, exchange, prediction):
+            if exchange.stayed and _closes_itself(model, wrong, exchange, prediction):
                 return False
             if Fact.IMPATIENT in facts and prediction.ended is Ended.WAITS and not exchange.finished:
                 prediction = prediction._replace(ended=Ended.RAISED)
@@ -169,7 +172,7 @@ def _spreads(evidence: Evidence, raised: Collection[str]) -> bool:
     return evidence.printed is None or any(each.startswith(tuple(raised)) for each in evidence.errors)
 
 
-def closes_itself(model: Model, wrong: Any, exchange: Exchange, prediction: Prediction) -> bool:
+def _closes_itself(model: Model, wrong: Any, exchange: Exchange, prediction: Prediction) -> bool:
     """Would it have closed before the checker did?"""
     if prediction.ended is not Ended.CLOSED or not exchange.finished:
         return prediction.ended is Ended.CLOSED

@@ -70,7 +70,7 @@ class Battery:
             return self._finding(case, evidence, Judged(Verdict.ERROR, str(error)), begun)
         before = self._state()
         judged = self._verdict(case)
-        seen = (judged and judged.exchange) or self._last(evidence)
+        seen = (judged and judged.exchange) or evidence.last
         closing = seen.closing if seen is not None else None
         if server.program is not None:
             server.rested()
@@ -83,10 +83,6 @@ class Battery:
         evidence.failed = judged is not None and judged.verdict.failed
         self.evidence.append(evidence)
         return self._finding(case, evidence, judged, begun, seen, closing, stderr)
-
-    def _last(self, evidence: Evidence) -> Exchange | None:
-        """The last exchange in which something was said."""
-        return next((each for each in reversed(evidence.exchanges) if each.sent or each.typed), None)
 
     def _verdict(self, case: Case) -> Judged | None:
         """Why the case has not ended well, None where it has."""

@@ -105,10 +105,10 @@ class Connection:
 
     def wait_until_stuck(self) -> None:
         """Wait, without reading, until the program has taken all, or takes nothing more."""
-        over, before = self._patience.over(STUCK), kernel.unread(*self._ends)
+        over, before = self._patience.over(STUCK), self.unread()
         while not over() and not self._enough_of_it():
             time.sleep(TICK)
-            left = kernel.unread(*self._ends)
+            left = self.unread()
             if left != before:
                 over, before = self._patience.over(STUCK), left
 
@@ -239,7 +239,7 @@ class Connection:
         """Did the program's queue of connections have no room for this one? Then its other end is not there:
         the system has dropped what completes a handshake, without a word.
         """
-        return not self._ended and kernel.known() and kernel.unread(*self._ends) is None
+        return not self._ended and kernel.known() and self.unread() is None
 
     # How it is done.
 
@@ -259,7 +259,7 @@ class Connection:
             return True
         over = self._patience.over(seconds)
         while not self._ended:
-            left = kernel.unread(*self._ends)
+            left = self.unread()
             if left is None:
                 time.sleep(GAP * self._patience.factor)
             if not left:

@@ -77,6 +77,11 @@ class Exchange:
     """Has the client read anything of what was sent? None where that was not looked at, or cannot be seen."""
 
     @property
+    def used(self) -> bool:
+        """Was anything said in it?"""
+        return bool(self.sent or self.typed)
+
+    @property
     def stream(self) -> bytes:
         """What came back, joined."""
         return b"".join(self.received)
@@ -99,3 +104,8 @@ class Evidence:
     numbers: set[int] = field(default_factory=set)
     """The large numbers in the lines that it printed for an order of 0x01020304."""
     facts: dict[Fact, bool] = field(default_factory=dict)
+
+    @property
+    def last(self) -> Exchange | None:
+        """The last exchange in which anything was said."""
+        return next((each for each in reversed(self.exchanges) if each.used), None)

@@ -41,10 +41,12 @@ class Search:
 
     def __init__(self, model: Model, evidence: Sequence[Evidence]) -> None:
         self._model = model
-        seen = [distinct(model, each) for each in evidence]
-        # What went well, and yet not as expected, is no reason to look for a mistake.
-        self._evidence = [each for each in seen if asks(each) or predicts(model, (), each)]
-        self._others = [each for each in seen if not asks(each) and not predicts(model, (), each)]
+        self._evidence: list[Evidence] = []
+        self._others: list[Evidence] = []
+        for seen in (distinct(model, each) for each in evidence):
+            # What went well, and yet not as expected, is no reason to look for a mistake.
+            telling = asks(seen) or predicts(model, (), seen)
+            (self._evidence if telling else self._others).append(seen)
         self._facts = {fact for each in evidence for fact, true in each.facts.items() if true}
         self._known: dict[tuple[tuple[int, ...], int], bool] = {}
         self._worths: dict[tuple[int, ...], tuple[int, int, int, int]] = {}
@@ -66,7 +68,7 @@ class Search:
                 break
         self._taken = max(found, key=lambda taken: (*self._worth(taken), -len(taken)))
         while needless := [each for each in self._taken if not self._needed(each)]:
-            self._taken = tuple(each for each in self._taken if each != needless[-1])
+            self._taken = self._rest(needless[-1])
         return sorted((self._choices[each] for each in self._taken), key=self._costs, reverse=True)
 
     def _costs(self, choice: Choice) -> tuple[int, int, int]:
@@ -102,9 +104,8 @@ class Search:
         """What is taken, with another in the place of one, where that predicts more."""
         best = self._taken
         for one in self._taken:
-            rest = [each for each in self._taken if each != one]
             for other in range(len(self._choices)):
-                taken = tuple(sorted((*rest, other)))
+                taken = tuple(sorted((*self._rest(one), other)))
                 if self._possible(taken):
                     best = max(best, taken, key=self._worth)
         return best if self._worth(best) > self._worth(self._taken) else ()
@@ -121,16 +122,21 @@ class Search:
         return [self._evidence[each] for each in self._explained(choice)]
 
     def _explained(self, choice: Choice) -> list[int]:
-        rest = tuple(each for each in self._taken if self._choices[each] is not choice)
-        needed = self._predicted(self._taken) - self._predicted(rest)
-        alone = (self._choices.index(choice),)
-        return sorted(needed | (self._predicted(self._taken) & self._predicted(alone) - self._predicted(())))
+        number = self._choices.index(choice)
+        alone = self._predicted((number,)) - self._predicted(())
+        return sorted(self._lost(number) | (self._predicted(self._taken) & alone))
+
+    def _rest(self, number: int) -> tuple[int, ...]:
+        """What is taken, without this one."""
+        return tuple(each for each in self._taken if each != number)
+
+    def _lost(self, number: int) -> frozenset[int]:
+        """The cases that are not predicted without this one."""
+        return self._predicted(self._taken) - self._predicted(self._rest(number))
 
     def _needed(self, number: int) -> bool:
         """Is there a case that is not predicted without this one, and shows it for certain?"""
-        rest = tuple(each for each in self._taken if each != number)
-        lost = self._predicted(self._taken) - self._predicted(rest)
-        return any(asks(self._evidence[each]) and self._certain(each) for each in lost)
+        return any(asks(self._evidence[each]) and self._certain(each) for each in self._lost(number))
 
     def _certain(self, number: int) -> bool:
         """Is something wrong also where it is known in which pieces the program read?"""
@@ -145,7 +151,7 @@ class Search:
 
     def ties(self, choice: Choice) -> list[Mistake]:
         """The mistakes that predict the same in the place of this one."""
-        rest = tuple(each for each in self._taken if self._choices[each] is not choice)
+        rest = self._rest(self._choices.index(choice))
         wanted, worth = self._predicted(self._taken), self._worth(self._taken)
         found: dict[str, Mistake] = {}
         for each in range(len(self._choices)):

@@ -25,7 +25,7 @@ def steps(variant: str, layout: str, evidence: Evidence, seen: Exchange | None) 
     """The exchange that decided; the others of the case are counted."""
     if seen is None:
         return []
-    others = sum(each is not seen and bool(each.sent or each.typed) for each in evidence.exchanges)
+    others = sum(each is not seen and each.used for each in evidence.exchanges)
     found: list[Step] = []
     if others:
         found.append(Step("--", f"beside {others:,} other connection{'s' * (others > 1)} of this case"))

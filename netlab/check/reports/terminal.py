@@ -206,17 +206,12 @@ def _diagnosis(diagnosis: Diagnosis, writer: _Writer) -> Iterator[str]:
     if diagnosis.ties:
         told = "What was seen can have other reasons just as well; from outside they cannot be told apart:"
         yield from writer.prose(told)
-    for other in diagnosis.ties if len(diagnosis.ties) <= words.FEW - 1 else ():
-        yield from _mistake("OR", other, writer)
-    if len(diagnosis.ties) >= words.FEW:  # of so many, none is likely enough to be read about
-        yield from writer.labelled(
-            "or",
-            (
-                line[MARGIN:]
-                for each in diagnosis.ties
-                for line in writer.prose(f"{each.title} ({each.name})", MARGIN)
-            ),
-        )
+    if len(diagnosis.ties) < words.FEW:
+        for other in diagnosis.ties:
+            yield from _mistake("OR", other, writer)
+    else:  # of so many, none is likely enough to be read about
+        titles = (writer.prose(f"{each.title} ({each.name})", MARGIN) for each in diagnosis.ties)
+        yield from writer.labelled("or", (line[MARGIN:] for title in titles for line in title))
 
 
 def _mistake(word: str, diagnosis: Diagnosis, writer: _Writer) -> Iterator[str]:
