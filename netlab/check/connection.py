@@ -186,27 +186,27 @@ class Connection:
             got = self.settle()
         expected = f"{what}, {len(wanted):,} bytes"
         if got.startswith(wanted):
-            raise fail(f"{len(got) - len(wanted):,} bytes more came than {what}", expected).of(self.exchange)
+            raise fail(f"{len(got) - len(wanted):,} bytes more came than {what}", expected, self.exchange)
         if not wanted.startswith(got):
             at = next(i for i, (a, b) in enumerate(zip(got, wanted, strict=False)) if a != b)
-            raise fail(f"what came is not {what}: it differs at byte {at:,}", expected).of(self.exchange)
+            raise fail(f"what came is not {what}: it differs at byte {at:,}", expected, self.exchange)
         came = f"{len(got):,} of {len(wanted):,} bytes of {what}" if got else f"nothing of {what}"
         if self._ended:
-            raise fail(f"{came} came, then the connection was {self._word()}", expected).of(self.exchange)
-        raise timeout(f"{came} came in time", expected).of(self.exchange)
+            raise fail(f"{came} came, then the connection was {self._word()}", expected, self.exchange)
+        raise timeout(f"{came} came in time", expected, self.exchange)
 
     def expect_nothing(self, what: str) -> None:
         """See that nothing more comes, for a moment. what: what would be wrong to come."""
         before = len(self.exchange.stream)
         if len(self.settle()) > before:
-            raise fail(f"{what} was answered", "no answer").of(self.exchange)
+            raise fail(f"{what} was answered", "no answer", self.exchange)
 
     def expect_no_more(self) -> None:
         """See that what has come was all, for a moment."""
         before = self._came
         if len(self.settle()) > before:
-            raise fail(f"{self._came - before:,} bytes more came than were owed", "nothing more").of(
-                self.exchange
+            raise fail(
+                f"{self._came - before:,} bytes more came than were owed", "nothing more", self.exchange
             )
 
     def expect_end(self, seconds: float = CLOSE) -> Closing:
@@ -214,15 +214,13 @@ class Connection:
         self.take(lambda _: False, seconds)
         if not self._ended and self._enough_of_it():
             self.exchange.closing = Closing.OPEN
-            raise fail("it sends on and on, although all was answered", "the connection is closed").of(
-                self.exchange
+            raise fail(
+                "it sends on and on, although all was answered", "the connection is closed", self.exchange
             )
         if not self._ended:
             self.exchange.closing = Closing.OPEN
             after = "after the checker's FIN" if self.exchange.finished else "by the program"
-            raise timeout(f"the connection was not closed {after}", "the connection is closed").of(
-                self.exchange
-            )
+            raise timeout(f"the connection was not closed {after}", "the connection is closed", self.exchange)
         assert self.exchange.closing is not None
         return self.exchange.closing
 
@@ -336,9 +334,7 @@ class DatagramSocket:
                 with contextlib.suppress(OSError):
                     self.socket.send(datagram)
             except ConnectionRefusedError:
-                raise fail("nobody listens there any more", "the datagram is taken").of(
-                    self.exchange
-                ) from None
+                raise fail("nobody listens there any more", "the datagram is taken", self.exchange) from None
 
     def take(self, count: int, seconds: float = ANSWER) -> list[bytes]:
         """Read until so many datagrams have come, or none comes for the time; return all that ever came."""
@@ -369,12 +365,10 @@ class DatagramSocket:
         expected = "the same datagram" if len(wanted) == 1 else f"the same {len(wanted):,} datagrams"
         others = [each for each in got if each not in wanted]
         if others:
-            raise fail("what came back is not the datagram that was sent", expected).of(self.exchange)
+            raise fail("what came back is not the datagram that was sent", expected, self.exchange)
         if not got:
-            raise timeout("nothing came back in time", expected).of(self.exchange)
-        raise timeout(f"{len(got):,} of {len(wanted):,} datagrams came back in time", expected).of(
-            self.exchange
-        )
+            raise timeout("nothing came back in time", expected, self.exchange)
+        raise timeout(f"{len(got):,} of {len(wanted):,} datagrams came back in time", expected, self.exchange)
 
     def drop(self) -> None:
         """Close the socket."""

@@ -7,30 +7,29 @@ from netlab.check.findings import Verdict
 
 
 class Judged(Exception):
-    """Ends a case with a verdict. summary: what was found, in one line; expected: what should have come."""
+    """Ends a case with a verdict. summary: what was found, in one line; expected: what should have come.
 
-    def __init__(self, verdict: Verdict, summary: str, expected: str = "") -> None:
+    exchange: where it was seen; the last of the case, where it is not said.
+    """
+
+    def __init__(
+        self, verdict: Verdict, summary: str, expected: str = "", exchange: Exchange | None = None
+    ) -> None:
         super().__init__(summary)
         self.verdict = verdict
         self.summary = summary
         self.expected = expected
-        self.exchange: Exchange | None = None
-        """Where it was seen; the last of the case, where it is not said."""
-
-    def of(self, exchange: Exchange) -> Judged:
-        """The same, seen in this exchange, if nobody has named one before."""
-        self.exchange = self.exchange or exchange
-        return self
+        self.exchange = exchange
 
 
-def fail(summary: str, expected: str = "") -> Judged:
+def fail(summary: str, expected: str = "", exchange: Exchange | None = None) -> Judged:
     """Something else came than what is required."""
-    return Judged(Verdict.FAIL, summary, expected)
+    return Judged(Verdict.FAIL, summary, expected, exchange)
 
 
-def timeout(summary: str, expected: str = "") -> Judged:
+def timeout(summary: str, expected: str = "", exchange: Exchange | None = None) -> Judged:
     """What is required did not come in time."""
-    return Judged(Verdict.TIMEOUT, summary, expected)
+    return Judged(Verdict.TIMEOUT, summary, expected, exchange)
 
 
 def unseen(summary: str) -> Judged:

@@ -185,7 +185,8 @@ class Server:
             else:
                 client.expect(b"".join(message.data for message in messages), "the echo")
         except Judged as judged:
-            raise judged.of(client.exchange) from None
+            judged.exchange = judged.exchange or client.exchange
+            raise
 
     def _read(self, client: Connection | DatagramSocket, *messages: Message) -> None:
         """Look for the messages in what the program prints."""
@@ -262,7 +263,7 @@ class Server:
                 if other != number and any(message.text.encode() in got for message in messages):
                     self.evidence.facts[Fact.MIXES] = True
                     what = f"client {number + 1} was sent what client {other + 1} is owed"
-                    return fail(what, "each client gets its own answers").of(client.exchange)
+                    return fail(what, "each client gets its own answers", client.exchange)
         return None
 
     def serves(self, why: str = "meanwhile") -> None:

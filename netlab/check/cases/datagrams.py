@@ -95,8 +95,8 @@ def empty(server: Server) -> None:
     server.serves("after an empty datagram")
     if server.echo and not echoes:
         server.evidence.exchanges.clear()  # some libraries send no empty datagrams
-        raise Judged(Verdict.LOOSE, "an empty datagram was not sent back", "an empty datagram").of(
-            client.exchange
+        raise Judged(
+            Verdict.LOOSE, "an empty datagram was not sent back", "an empty datagram", client.exchange
         )
 
 

@@ -62,7 +62,8 @@ def big_order(server: Server) -> None:
         raise fail(
             f"order 16,909,060 was sent, and {printed} was printed",
             "the number that was sent: the header is `!BLL`, 1 + 4 + 4 bytes in network byte order",
-        ).of(client.exchange)
+            client.exchange,
+        )
 
 
 @case(BOTH, "split/1", CORE, "S1", "A frame whose header and text come in two segments is one frame.")
@@ -184,7 +185,7 @@ def refused(server: Server, data: bytes, what: str) -> None:
     client.send(data)
     client.settle()
     if client.exchange.stream:
-        raise fail(f"{what} was answered", "no answer, and the connection closed").of(client.exchange)
+        raise fail(f"{what} was answered", "no answer, and the connection closed", client.exchange)
     server.serves(f"after {what}")
     client.expect_end()
 
@@ -236,8 +237,8 @@ def cut_off(server: Server) -> None:
         client.finish()
         client.expect_end()
         if client.exchange.stream:
-            wrong = fail(f"{length} of {len(message.data)} bytes of a frame were answered", "no answer")
-            raise wrong.of(client.exchange)
+            what = f"{length} of {len(message.data)} bytes of a frame were answered"
+            raise fail(what, "no answer", client.exchange)
     server.serves("after frames that were cut off")
 
 

@@ -122,7 +122,7 @@ def foreign(server: Server) -> None:
         client.send(data)
         got = client.take(lambda got, data=data: len(without_prefixes(got) or b"") >= len(data))  # type: ignore[misc]
         if without_prefixes(got) != data:
-            wrong = fail("bytes of another protocol came back changed", "`ECHO: ` and the same bytes")
-            raise wrong.of(client.exchange)
+            what, expected = "bytes of another protocol came back changed", "`ECHO: ` and the same bytes"
+            raise fail(what, expected, client.exchange)
         client.part()
     server.serves("after bytes of other protocols")

@@ -79,7 +79,7 @@ def more_announced(server: Server) -> None:
     client.finish()
     client.expect_end()
     if client.exchange.stream:
-        raise fail("a frame of which most is missing was answered", "no answer").of(client.exchange)
+        raise fail("a frame of which most is missing was answered", "no answer", client.exchange)
     server.serves("after a frame of which most was missing")
 
 
