@@ -513,7 +513,7 @@ class Client:
         if self.program is None:
             assert self.start is not None
             program = self.program = self.start(Limits())
-            self.patience.at_work = lambda: program.resting() is False
+            self.patience.watch(program)
         return self.program
 
     def _bound(self) -> socket.socket:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from netlab.check import kernel
 from netlab.check.connection import TICK, Connection, DatagramSocket
 from netlab.check.evidence import Evidence, Fact
 from netlab.check.findings import Verdict
@@ -169,6 +168,10 @@ class Server:
         self._open.append(datagrams)
         return datagrams
 
+    def client(self) -> Connection | DatagramSocket:
+        """A new client of this variant: a connection, or a datagram socket."""
+        return self.datagrams() if self.variant == "udp" else self.connect()
+
     # What must come of it.
 
     def hear(self, client: Connection | DatagramSocket, *messages: Message) -> None:
@@ -248,6 +251,14 @@ class Server:
             raise fail(f"{came}, then the connection was closed", expected)
         raise timeout(f"{came} in time", expected)
 
+    def talk(self, client: Connection | DatagramSocket, *texts: str) -> None:
+        """Send these texts, each when the one before has been heard."""
+        messages: list[Message] = []
+        for order, text in enumerate(texts, 1):
+            messages.append(self.message(text, order))
+            client.send(messages[-1].data)
+            self.hear(client, *messages)
+
     def mixed(
         self, clients: Sequence[Connection | DatagramSocket], said: Sequence[Sequence[Message]]
     ) -> Judged | None:
@@ -270,10 +281,7 @@ class Server:
         """See that another, well-behaved client is served. why: when, in a word, for the summary."""
         message = self.message("are you there?")
         try:
-            if self.variant == "udp":
-                client: Connection | DatagramSocket = self.datagrams()
-            else:
-                client = self.connect()
+            client = self.client()
             client.send(message.data)
             self.hear(client, message)
             client.part()
@@ -323,8 +331,7 @@ class Server:
     def _launch(self, limits: Limits) -> None:
         assert self.start is not None
         self.program = self.start(limits)
-        self.patience.at_work = lambda: self.program is not None and self.program.resting() is False
-        self.patience.spent = lambda: kernel.cpu_time(self.program.pids) if self.program else None
+        self.patience.watch(self.program)
         transport = "udp" if self.variant == "udp" else "tcp"
         seconds = START * self.patience.factor
         self.address = self.program.listen(transport, self.port, seconds)

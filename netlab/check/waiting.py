@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from netlab.check import kernel
+
+if TYPE_CHECKING:
+    from netlab.check.programs import Program
 
 ANSWER = 1.0
 """Seconds for an answer: a program that has nothing else to do needs a thousandth of it."""
@@ -56,6 +62,11 @@ class Patience:
         """Seconds of processor time that the program has used, where that is known: one that has had as much
         more as the deadline grants, and is still at work, works for nothing.
         """
+
+    def watch(self, program: Program) -> None:
+        """Wait for this one from now on."""
+        self.at_work = lambda: program.resting() is False
+        self.spent = lambda: kernel.cpu_time(program.pids)
 
     def over(self, seconds: float) -> Callable[[], bool]:
         """A deadline: call it to hear whether it is over."""

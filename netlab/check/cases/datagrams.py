@@ -30,11 +30,7 @@ def a_datagram(server: Server) -> None:
 
 @case("udp", "message/2", CORE, "U1 U3", "Each datagram of a client counts, not the first alone.")
 def several_datagrams(server: Server) -> None:
-    client = server.datagrams()
-    messages = [server.message(f"message {number}") for number in range(1, 6)]
-    for count, message in enumerate(messages, 1):
-        client.send(message.data)
-        server.hear(client, *messages[:count])
+    server.talk(server.datagrams(), *[f"message {number}" for number in range(1, 6)])
 
 
 @case("udp", "message/3", CORE, "U1", "A text of one byte is a message like any other.")

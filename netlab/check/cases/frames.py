@@ -28,12 +28,7 @@ def a_frame(server: Server) -> None:
 
 @case(BOTH, "message/2", CORE, "F1 V1 O2", "A connection lasts: each frame on it counts.")
 def several_frames(server: Server) -> None:
-    client = server.connect()
-    messages: list[Message] = []
-    for order, text in enumerate(("first", "second", "the third"), 1):
-        messages.append(server.message(text, order))
-        client.send(messages[-1].data)
-        server.hear(client, *messages)
+    server.talk(server.connect(), "first", "second", "the third")
 
 
 @case(BOTH, "text/1", CORE, "F2 V1", "Text beyond ASCII is UTF-8, and comes through unchanged.")

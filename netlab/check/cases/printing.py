@@ -7,7 +7,7 @@ from netlab.check.cases.connections import FEWER, flood
 from netlab.check.connection import Connection, DatagramSocket
 from netlab.check.findings import Verdict
 from netlab.check.judged import Judged
-from netlab.check.server import Message, Server
+from netlab.check.server import Server
 
 DATAGRAMS = 200
 """Datagrams of LONG bytes, all of which are printed: far more than a pipe holds (Linux: 64 KiB)."""
@@ -29,10 +29,12 @@ def nobody_reads(server: Server) -> None:
     server.serves("at the beginning")
     server.program.stdout.pause()
     server.program.stderr.pause()
-    client = server.datagrams() if server.variant == "udp" else server.connect()
+    client = server.client()
     try:
         fill(server, client)
-        talk(server)
+        other = server.client()
+        server.talk(other, "is", "anybody", "there?")  # who prints behind an answer gives one all the same
+        other.part()
     except Judged as judged:
         if judged.verdict is not Verdict.TIMEOUT:
             raise
@@ -61,15 +63,3 @@ def fill(server: Server, client: Connection | DatagramSocket) -> None:
         client.exchange.known = False
         client.send(*[b"printed %04d" % number * (LONG // 12) for number in range(DATAGRAMS)])
         client.settle()
-
-
-def talk(server: Server) -> None:
-    """Another client, and three messages in turn: who prints behind an answer gives one all the same."""
-    client = server.datagrams() if server.variant == "udp" else server.connect()
-    messages: list[Message] = []
-    for order, text in enumerate(("is", "anybody", "there?"), 1):
-        messages.append(server.message(text, order))
-        client.send(messages[-1].data)
-        server.hear(client, *messages)
-    if isinstance(client, Connection):
-        client.leave()

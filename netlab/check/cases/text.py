@@ -25,12 +25,7 @@ def a_text(server: Server) -> None:
 
 @case("tcp", "message/2", CORE, "T3", "A connection lasts: each message on it is answered.", echoed=True)
 def several_texts(server: Server) -> None:
-    client = server.connect()
-    said = b""
-    for text in (b"one", b"two", b"a third message"):
-        said += text
-        client.send(text)
-        server.hear(client, server.message(said))
+    server.talk(server.connect(), "one", "two", "a third message")
 
 
 @case(
