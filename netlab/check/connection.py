@@ -233,6 +233,11 @@ class Connection:
         """Has the program closed its side, or reset the connection, as far as was read?"""
         return self._ended
 
+    @property
+    def out_of_time(self) -> bool:
+        """Has it taken longer than any connection may?"""
+        return time.monotonic() > self._last
+
     def waits_outside(self) -> bool:
         """Did the program's queue of connections have no room for this one? Then its other end is not there:
         the system has dropped what completes a handshake, without a word.
@@ -243,7 +248,7 @@ class Connection:
 
     def _enough_of_it(self) -> bool:
         """Has it taken too long, or has more come than anybody can owe?"""
-        if time.monotonic() > self._last:
+        if self.out_of_time:
             return True
         most = SURPLUS + PREFIXED * sum(map(len, self.exchange.sent))
         return self._came > most

@@ -100,6 +100,17 @@ class Programs(SynchronousTestCase):
         self.assertEqual(done.status, 3)
         self.assertIn("check udp", done.output)
 
+    def test_one_that_is_slow_and_right_is_not_told_to_lose_anything(self) -> None:
+        path = Path(self.mktemp()).resolve()
+        plain = (PLAIN / "server_tcpv3.py").read_text("utf-8")
+        answer = "        conn.sendall(header + payload)\n"
+        self.assertIn(answer, plain)
+        path.write_text(plain.replace(answer, "        time.sleep(0.05)\n" + answer), "utf-8")
+        server = (sys.executable, str(path), "--port", "0", "--echo")
+        done = judge("tcpv3", "--echo", "--patience", "0.1", "--only", "v3/late", "--", *server)
+        self.assertEqual((done.failed, done.diagnoses), ({"v3/late/1"}, set()), done.why())
+        self.assertEqual(done.report["findings"][0]["verdict"], "TIMEOUT")
+
     def test_sigterm_ends_the_program_too(self) -> None:
         checking = (sys.executable, "-m", "netlab", "check", "tcpv3", "--echo", "--verbose")
         with Program(*checking, "--", *RIGHT, "--echo") as check:

@@ -217,10 +217,11 @@ def late_reader(server: Server) -> None:
             break
     back = text if server.variant == "tcp" else got
     if back != data:
+        what = f"of {len(data):,} bytes {len(back):,} came back to a client that read late"
+        if client.out_of_time:
+            raise timeout(f"{what}, and the rest not in time", "all of them")  # slow, but nothing is lost
         server.evidence.facts[Fact.LOSES] = not client.ended and back.startswith(data[:BEGINNING])
-        raise fail(
-            f"of {len(data):,} bytes {len(back):,} came back to a client that read late", "all of them"
-        )
+        raise fail(what, "all of them")
 
 
 @case(TCP, "never/1", ROBUST, "C3", "A client that never reads keeps nobody from being served.", echoed=True)
