@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -65,6 +65,11 @@ def judge(
         )
         report = json.loads(path.read_text("utf-8")) if path.exists() else {}
     return Judgement(done.returncode, done.stdout, done.stderr, report)
+
+
+def skipping(ids: Iterable[str]) -> list[str]:
+    """The options that leave these cases out."""
+    return [word for id in ids for word in ("--skip", id)]
 
 
 def isolation_is_possible() -> bool:

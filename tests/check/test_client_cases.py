@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netlab.check import cases
+from netlab.check import arguments, cases
 from netlab.check import client as client_module
 from netlab.check.agreement import predict
 from netlab.check.client import Client
@@ -30,7 +30,7 @@ from netlab.wire.variable import Layout
 from tests.check.test_wrong_servers import FULL
 from tests.support import PLAIN
 
-VARIANTS = {"udp": "udp", "tcp": "tcp", "v2": "tcpv2", "v3": "tcpv3"}
+VARIANTS = {id: command for command, id in arguments.VARIANTS.items()}
 """The words in the cases' ids, and those of the commands."""
 
 

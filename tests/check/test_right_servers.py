@@ -10,7 +10,8 @@ import sys
 from twisted.trial.unittest import SynchronousTestCase
 
 from netlab.check import cases
-from tests.check.judging import judge
+from netlab.check.arguments import VARIANTS
+from tests.check.judging import judge, skipping
 from tests.check.test_wrong_servers import FULL, costs
 from tests.support import PLAIN
 
@@ -22,10 +23,9 @@ class RightServers(SynchronousTestCase):
     def passes(self, variant: str, program: str, *options: str, checked_with: tuple[str, ...] = ()) -> None:
         """A server passes all cases; without echoes, all that can be judged."""
         server = (sys.executable, str(PLAIN / f"{program}.py"), "--port", "0", *options)
-        prefix = variant.removeprefix("tcp") or variant
-        ids = [case.id for case in cases.chosen(prefix) if costs(case.id.partition("/")[2]) and not FULL]
-        skipped = [word for id in ids for word in ("--skip", id)]
-        done = judge(variant, *checked_with, *skipped, "--", *server)
+        every = [case.id for case in cases.chosen(VARIANTS[variant])]
+        skipped = [id for id in every if costs(id.partition("/")[2]) and not FULL]
+        done = judge(variant, *checked_with, *skipping(skipped), "--", *server)
         self.assertEqual((done.status, done.failed, done.diagnoses), (0, set(), set()), done.why())
         verdicts = {each["id"]: each["verdict"] for each in done.report["findings"]}
         loose = {id for id, verdict in verdicts.items() if verdict == "LOOSE"}

@@ -11,8 +11,9 @@ import sys
 from twisted.trial.unittest import SynchronousTestCase
 
 from netlab.check import cases
+from netlab.check.arguments import VARIANTS
 from netlab.check.findings import Level
-from tests.check.judging import WRONG, isolation_is_possible, judge
+from tests.check.judging import WRONG, isolation_is_possible, judge, skipping
 
 FULL = bool(os.environ.get("NETLAB_TEST_FULL"))
 
@@ -59,14 +60,14 @@ class WrongServers(SynchronousTestCase):
         failing: the ids, without the variant. all: every case. only: the cases that it is put to, where the
         others would take long.
         """
-        prefix = variant.removeprefix("tcp") if variant not in ("udp", "tcp") else variant
+        prefix = VARIANTS[variant]
         named = set(failing.removeprefix(ALMOST).split())
         ids = [case.id.removeprefix(f"{prefix}/") for case in cases.chosen(prefix)]
         skipped = [f"{prefix}/{id}" for id in ids if costs(id) and not FULL and id not in named]
         if not FULL and (failing == "all" or failing.startswith(ALMOST)):
             skipped = [case.id for case in cases.chosen(prefix) if case.level is Level.ROBUST]
         options = ["--echo"] if variant != "tcp" else []
-        options += [word for each in skipped for word in ("--skip", each)]
+        options += skipping(skipped)
         if only and not FULL:
             options += [word for each in only.split() for word in ("--only", f"{prefix}/{each}")]
         server = (sys.executable, str(WRONG / f"{program}.py"))

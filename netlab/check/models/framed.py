@@ -134,6 +134,7 @@ READ = (
 """Of all servers with frames."""
 
 ANSWERED = (
+    replace(STRIPPED, changes=[{"strips": True}, {"strips": True, "size": "bytes"}]),
     Mistake(
         "echo-prefix",
         "`ECHO: ` stands in the answer, where none belongs",
@@ -239,7 +240,6 @@ VARIABLE_ANSWERED = (
             for decoding in ("replace", "ignore")
         ],
     ),
-    replace(STRIPPED, changes=[{"strips": True}, {"strips": True, "size": "bytes"}]),
     Mistake(
         "size-in-characters",
         "size is counted in characters instead of bytes",
@@ -275,7 +275,6 @@ FIXED_READ = (
 
 FIXED_ANSWERED = (
     DECODED_ECHO,
-    replace(STRIPPED, changes=[{"strips": True}, {"strips": True, "size": "bytes"}]),
     Mistake(
         "padding-stripped",
         "the padding is stripped in the echo, and zero bytes come in its place",
@@ -438,18 +437,20 @@ def moved(names: str) -> tuple[Mistake, ...]:
 
 def other_variant(fixed: bool) -> Mistake:
     """A server of the other format than the one that is asked for."""
-    chapter, asked, format_ = (5, "tcpv2", "variable") if fixed else (4, "tcpv3", "fixed")
-    command = "tcpv3" if fixed else "tcpv2"
+    if fixed:
+        asked, command, what = "tcpv2", "tcpv3", "chapter 5: its frames are of variable size"
+        changes = [{"fixed": False, "names": names, "limit": LIMIT} for names in ("vos", "vso")]
+    else:
+        asked, command, what = "tcpv3", "tcpv2", "chapter 4: its frames are of fixed size"
+        changes = [{"fixed": True, "names": "vos", "limit": NO_LIMIT}]
     return Mistake(
         "other-variant",
-        f"this is a server of chapter {chapter}: its frames are of {format_} size",
+        f"this is a server of {what}",
         f"It was checked as {asked}. Either the wrong file was handed in, or it is to be checked as what it "
         f"is: with `netlab check {command}`.",
         f"netlab check {asked} ...   ->   netlab check {command} ...",
         "format",
-        [{"fixed": False, "names": names, "limit": LIMIT} for names in ("vos", "vso")]
-        if fixed
-        else [{"fixed": True, "names": "vos", "limit": NO_LIMIT}],
+        changes,
     )
 
 
