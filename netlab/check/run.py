@@ -91,7 +91,7 @@ def judge(options: argparse.Namespace, chosen: list[Case]) -> Report:
             notes += prepared(options)
         battery = _battery(options)
         findings += told(battery, chosen)
-    except (CannotStart, NotListening, Judged) as error:
+    except (CannotStart, NotListening) as error:
         trouble = str(error)
     finally:
         if battery is not None:
@@ -141,7 +141,7 @@ def prepared(options: argparse.Namespace) -> list[str]:
 
 
 def _battery(options: argparse.Namespace) -> Battery:
-    """What puts the program to the cases. Raises Judged where nobody is there."""
+    """What puts the program to the cases. Raises CannotStart where nobody is there."""
     if options.side == "client":
         return ClientBattery(_client(options), again=partial(again, options))
     return Battery(_server(options), fresh=not options.keep, again=partial(again, options))
@@ -167,7 +167,10 @@ def _server(options: argparse.Namespace) -> Server:
         return server
     server.address = resolved(options)
     if variant != "udp":
-        server.connect().drop()
+        try:
+            server.connect().drop()
+        except Judged as judged:
+            raise CannotStart(f"{judged.summary}: start the server, or check the address") from None
     return server
 
 
