@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import threading
@@ -16,6 +17,10 @@ from netlab.wire.framing import Run
 from tests.support import until
 
 FRAMES = b"".join(fixed.frame(order, str(order)).pack() for order in (1, 2, 3))
+
+
+NUMBERS = itertools.count(1)
+"""Whose thread is whose: a thread of an earlier test may need a moment to end."""
 
 
 def run_of_three() -> Run[Any]:
@@ -69,7 +74,7 @@ class Threads(SynchronousTestCase):
         self.session, self.reactor = Session(), Reactor()
 
     def handler(self, delay: float = 0.0) -> ThreadHandler:
-        handler = ThreadHandler(self.session, 7, self.reactor, delay)  # type: ignore[arg-type]
+        handler = ThreadHandler(self.session, next(NUMBERS), self.reactor, delay)  # type: ignore[arg-type]
         self.addCleanup(handler.close, "last")
         self.addCleanup(self.session.blocked.set)
         return handler
@@ -88,7 +93,7 @@ class Threads(SynchronousTestCase):
         self.assertTrue(handler.busy)
         self.settled(100)
         self.assertFalse(handler.busy)
-        self.assertEqual(self.session.handled, [(item, "client-7") for item in range(100)])
+        self.assertEqual(self.session.handled, [(item, handler.name) for item in range(100)])
         self.assertEqual(self.session.settled, [(item, b"answer") for item in range(100)])
 
     def test_a_full_mailbox_closes_the_gate_until_it_is_half_empty(self) -> None:
@@ -122,12 +127,13 @@ class Threads(SynchronousTestCase):
         handler.close("gone")
         self.settled(4)
         until(
-            lambda: all(thread.name != "client-7" for thread in threading.enumerate()), "the thread has ended"
+            lambda: all(thread.name != handler.name for thread in threading.enumerate()),
+            "the thread has ended",
         )
 
     def test_threads_are_daemons(self) -> None:
-        self.handler()
-        (thread,) = [thread for thread in threading.enumerate() if thread.name == "client-7"]
+        name = self.handler().name
+        (thread,) = [thread for thread in threading.enumerate() if thread.name == name]
         self.assertTrue(thread.daemon)
 
 

@@ -119,16 +119,13 @@ class Lines(WriterTestCase):
         self.assertEqual((writer.encoding, writer.isatty(), writer.fileno()), ("ascii", True, 77))
 
     def test_come_from_one_thread_that_the_first_of_them_begins(self) -> None:
-        def writers() -> list[threading.Thread]:
-            return [each for each in threading.enumerate() if each.name == "writer"]
-
-        before = len(writers())
+        before = set(threading.enumerate())
         Writer(Stream(self.raw), str)
-        self.assertEqual(len(writers()), before)
+        self.assertEqual(set(threading.enumerate()) - before, set())
         self.stuck()
         self.writer.write("another one\n")
-        self.assertEqual(len(writers()), before + 1)
-        self.assertTrue(all(thread.daemon for thread in writers()))
+        (thread,) = set(threading.enumerate()) - before
+        self.assertEqual((thread.name, thread.daemon), ("writer", True))
 
     def test_of_many_threads_are_all_there(self) -> None:
         def write(name: str) -> None:
