@@ -1,8 +1,43 @@
-"""Mistakes that are made over text and over frames alike."""
+"""What servers of text and of frames have in common: mistakes, and how they part with a client."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
 from netlab.check.models import Mistake
+from netlab.check.models.simulation import Exits, Forgotten, Socket
+
+
+class Parting(Protocol):
+    """How a server parts with a client: those of its habits that matter here."""
+
+    @property
+    def end(self) -> str:
+        """leave, forgotten or exits: what it does when its loop is over; all else is the loop's business."""
+
+    @property
+    def resets(self) -> str:
+        """caught, uncaught, or getpeername (called while it deals with one)."""
+
+
+H = TypeVar("H", bound=Parting)
+
+
+def serve_until_gone(s: Socket, h: H, loop: Callable[[Socket, H], None]) -> None:
+    """Serve one client by this loop, and part with it as the habits say."""
+    try:
+        loop(s, h)
+        if h.end == "forgotten":
+            raise Forgotten
+        if h.end == "exits":
+            raise Exits
+    except ConnectionResetError:
+        if h.resets == "uncaught":
+            raise
+        if h.resets == "getpeername":
+            s.getpeername()
+
 
 ASCII = Mistake(
     "ascii",

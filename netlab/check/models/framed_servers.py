@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from netlab.check.models.simulation import Exits, Forgotten, Socket
+from netlab.check.models.common import serve_until_gone
+from netlab.check.models.simulation import Socket
 
 VERSION = 1
 TEXT_LENGTH = 20
@@ -116,17 +117,7 @@ class File:
 
 def serve(s: Socket, h: Habits) -> None:
     """Serve one client."""
-    try:
-        _loop(s, h)
-        if h.end == "forgotten":
-            raise Forgotten
-        if h.end == "exits":
-            raise Exits
-    except ConnectionResetError:
-        if h.resets == "uncaught":
-            raise
-        if h.resets == "getpeername":
-            s.getpeername()
+    serve_until_gone(s, h, _loop)
 
 
 def _loop(s: Socket, h: Habits) -> None:

@@ -38,32 +38,52 @@ class Ended(Enum):
     CONFUSED = "what it does cannot be told"
 
 
-class Waits(Exception):
+class Stop(Exception):
+    """A model goes no further, and this is how it has ended."""
+
+    ended: Ended
+
+
+class Waits(Stop):
     """A read would wait for ever: nothing more was sent."""
 
+    ended = Ended.WAITS
 
-class Forgotten(Exception):
+
+class Forgotten(Stop):
     """The model is done, and has not closed the connection."""
 
+    ended = Ended.FORGOTTEN
 
-class Exits(Exception):
+
+class Exits(Stop):
     """The model ends, and with it the whole program."""
 
+    ended = Ended.EXITED
 
-class Endless(Exception):
+
+class Endless(Stop):
     """The model does not come to an end."""
 
+    ended = Ended.ENDLESS
 
-class GivesUp(Exception):
+
+class GivesUp(Stop):
     """Something went wrong that was not the model's fault: what it does now is its own business."""
 
+    ended = Ended.GIVES_UP
 
-class Strays(Exception):
+
+class Strays(Stop):
     """The same of a model that does not end when nothing more comes."""
 
+    ended = Ended.STRAYS
 
-class Confused(Exception):
+
+class Confused(Stop):
     """It has taken something for what it is not: what it does now cannot be told."""
+
+    ended = Ended.CONFUSED
 
 
 class Said(NamedTuple):
@@ -237,20 +257,8 @@ def run(program: Callable[[Any], None], exchange: Exchange, pieces: Sequence[byt
     try:
         program(socket)
         ended = Ended.CLOSED
-    except Waits:
-        ended = Ended.WAITS
-    except Endless:
-        ended = Ended.ENDLESS
-    except Forgotten:
-        ended = Ended.FORGOTTEN
-    except Exits:
-        ended = Ended.EXITED
-    except GivesUp:
-        ended = Ended.GIVES_UP
-    except Strays:
-        ended = Ended.STRAYS
-    except Confused:
-        ended = Ended.CONFUSED
+    except Stop as stop:
+        ended = stop.ended
     except Exception as raised:
         ended, errors = Ended.RAISED, tuple(chain(raised))
     sent = tuple(socket.sent) if exchange.datagrams else (b"".join(socket.sent),)

@@ -16,8 +16,9 @@ from netlab.check.models.common import (
     RESETS,
     STRIPPED,
     UNASKED_ECHO,
+    serve_until_gone,
 )
-from netlab.check.models.simulation import Endless, Exits, Forgotten, Socket
+from netlab.check.models.simulation import Endless, Exits, Socket
 
 BUFFER = 4_096
 
@@ -58,24 +59,14 @@ class Habits:
 
 def serve(s: Socket, h: Habits) -> None:
     """Serve one client of a TCP server."""
-    try:
-        if h.prefixes == "greeting":
-            s.sendall(h.prefix)
-        _loop(s, h)
-        if h.end == "forgotten":
-            raise Forgotten
-        if h.end == "exits":
-            raise Exits
-    except ConnectionResetError:
-        if h.resets == "uncaught":
-            raise
-        if h.resets == "getpeername":
-            s.getpeername()
+    serve_until_gone(s, h, _loop)
 
 
 def _loop(s: Socket, h: Habits) -> None:
-    prefix = b"" if h.prefixes == "greeting" else h.prefix
-    kept = b""
+    prefix, kept = h.prefix, b""
+    if h.prefixes == "greeting":
+        s.sendall(prefix)
+        prefix = b""
     while True:
         data = s.recv(h.buffer) if h.reading == "recv" else s.readline()
         if not data and h.end == "close":
