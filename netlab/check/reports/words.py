@@ -124,10 +124,11 @@ def about(report: Report) -> str:
 
 def also(diagnosis: Diagnosis) -> str:
     """Where a mistake shows besides, in few words; nothing where it does not."""
-    others = diagnosis.also
-    if len(others) <= FEW:
-        return ", ".join(others) + " (passed all the same)" * bool(others)
-    return f"{', '.join(others[:FEW])} and {len(others) - FEW} others (passed all the same)"
+    if not diagnosis.also:
+        return ""
+    more = len(diagnosis.also) - FEW
+    named = ", ".join(diagnosis.also[:FEW]) + (f" and {more} others" if more > 0 else "")
+    return f"{named} (passed all the same)"
 
 
 def cases(number: int) -> str:
