@@ -8,6 +8,7 @@ from typing import Any
 
 from netlab.check.evidence import Evidence, Exchange, Fact
 from netlab.check.findings import Closing
+from netlab.check.formats import FRAME_LENGTH, HEADER_LENGTH, VERSION
 from netlab.check.models import Mistake, Model
 from netlab.check.models.simulation import Ended, Prediction, run
 
@@ -272,10 +273,12 @@ def _without_orders(stream: bytes) -> bytes:
     """The stream of frames with all orders 0; fixed if it looks so."""
     zeroed = bytearray(stream)
     at = 0
-    fixed = len(stream) % 29 == 0 and all(stream[i] == 1 for i in range(0, len(stream), 29))
-    while at + 9 <= len(zeroed):
+    whole = len(stream) % FRAME_LENGTH == 0
+    fixed = whole and all(version == VERSION for version in stream[::FRAME_LENGTH])
+    while at + HEADER_LENGTH <= len(zeroed):
         zeroed[at + 1 : at + 5] = bytes(4)
-        at += 29 if fixed else 9 + int.from_bytes(zeroed[at + 5 : at + 9], "big")
+        size = int.from_bytes(zeroed[at + 5 : at + HEADER_LENGTH], "big")
+        at += FRAME_LENGTH if fixed else HEADER_LENGTH + size
     return bytes(zeroed)
 
 

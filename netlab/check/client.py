@@ -15,10 +15,10 @@ from netlab.check import kernel
 from netlab.check.connection import MAX_DATAGRAM, SURPLUS, TICK, Connection
 from netlab.check.evidence import Evidence, Exchange, Fact
 from netlab.check.findings import Closing, Verdict
+from netlab.check.formats import HEADER_LENGTH, TEXT_LENGTH, fixed, variable
 from netlab.check.judged import Judged, fail, timeout
 from netlab.check.output import complaint
 from netlab.check.programs import CannotStart, Limits, Program
-from netlab.check.server import HEADER, TEXT_LENGTH, fixed, variable
 from netlab.check.waiting import ANSWER, GAP, QUIET, START, Patience
 from netlab.wire.text import REPLY_PREFIX, printable
 
@@ -232,7 +232,7 @@ class Client:
                     return "frame {}: {} is {:,}, and should be {:,}".format(number, name, *numbers)
             if came != frame[: len(came)]:
                 first = next(i for i, byte in enumerate(came) if byte != frame[i])
-                return f"frame {number}: the text differs at its byte {first - HEADER.size}"
+                return f"frame {number}: the text differs at its byte {first - HEADER_LENGTH}"
             at += len(frame)
         return ""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import select
 import socket
-import struct
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -13,15 +12,12 @@ from typing import NamedTuple
 from netlab.check.connection import TICK, Connection, DatagramSocket
 from netlab.check.evidence import Evidence, Fact
 from netlab.check.findings import Verdict
+from netlab.check.formats import TEXT_LENGTH, fixed, variable
 from netlab.check.judged import Judged, fail, timeout, unseen
 from netlab.check.output import complaint
 from netlab.check.programs import Limits, Program
 from netlab.check.waiting import ANSWER, QUIET, START, Patience
 from netlab.wire.text import REPLY_PREFIX
-
-FIXED = struct.Struct("!BLL20s")
-HEADER = struct.Struct("!BLL")
-TEXT_LENGTH = 20
 
 PACE = 0.003
 """Seconds between two of many connections: without, a short queue of the system's would be what is judged."""
@@ -41,21 +37,6 @@ class Message(NamedTuple):
 
     data: bytes
     text: str
-
-
-def fixed(order: int, text: str | bytes, size: int | None = None, version: int = 1) -> bytes:
-    """A frame of 29 bytes (docs/protocol.md, F1-F3). size: if it is not the text's length."""
-    data = text.encode() if isinstance(text, str) else text
-    padded = data[:TEXT_LENGTH].ljust(TEXT_LENGTH, b"-")
-    return FIXED.pack(version, order, len(text) if size is None else size, padded)
-
-
-def variable(layout: str, order: int, text: str | bytes, size: int | None = None, version: int = 1) -> bytes:
-    """A frame of variable size (V1-V3). size: if it is not the payload's length."""
-    data = text.encode() if isinstance(text, str) else text
-    size = len(data) if size is None else size
-    first, second = (order, size) if layout == "guide" else (size, order)
-    return HEADER.pack(version, first, second) + data
 
 
 class Server:
@@ -356,5 +337,6 @@ def without_prefixes(answer: bytes) -> bytes | None:
     """
     if not answer.startswith(REPLY_PREFIX[: len(answer)]):
         return None
-    whole = re.sub(b"(%s)?$" % b"|".join(b"ECHO: "[:n] for n in range(5, 0, -1)), b"", answer, count=1)
+    begun = b"|".join(REPLY_PREFIX[:n] for n in range(len(REPLY_PREFIX) - 1, 0, -1))
+    whole = re.sub(b"(%s)?$" % begun, b"", answer, count=1)
     return whole.replace(REPLY_PREFIX, b"")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from netlab.check.evidence import Evidence, Exchange
 from netlab.check.findings import Closing, Step
+from netlab.check.formats import FRAME_LENGTH, HEADER_LENGTH
 from netlab.wire import fields
 from netlab.wire.text import decode, printable
 
@@ -17,8 +18,6 @@ SHOWN_TEXT = 60
 
 SHOWN_LINES = 6
 """Typed lines that are shown."""
-
-HEADER_LENGTH, FRAME_LENGTH = 9, 29
 
 
 def steps(variant: str, layout: str, evidence: Evidence, seen: Exchange | None) -> list[Step]:

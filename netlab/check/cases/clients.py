@@ -9,8 +9,8 @@ from netlab.check.cases import CORE, ROBUST, case
 from netlab.check.client import Client
 from netlab.check.evidence import Fact
 from netlab.check.findings import Verdict
+from netlab.check.formats import FRAME_LENGTH, HEADER, HEADER_LENGTH, fixed, variable
 from netlab.check.judged import Judged, fail, timeout
-from netlab.check.server import HEADER, fixed, variable
 from netlab.check.waiting import ANSWER, START
 from netlab.wire.text import REPLY_PREFIX
 
@@ -178,14 +178,14 @@ def echo_beyond_ascii(client: Client) -> None:
 
 @case(FRAMES, "split/1", CORE, "S1", "An echo may come in two segments, header and text.", echoed=True)
 def header_apart(client: Client) -> None:
-    cut_at(client, "header apart", HEADER.size)
+    cut_at(client, "header apart", HEADER_LENGTH)
 
 
 @case(FRAMES, "split/2", CORE, "S1", "An echo may come in two segments, cut at any place.", echoed=True)
 def cut_anywhere(client: Client) -> None:
-    length = 29 if client.variant == "v2" else HEADER.size + len("cut at 00")
+    length = FRAME_LENGTH if client.variant == "v2" else HEADER_LENGTH + len("cut at 00")
     for at in range(1, length):
-        if at != HEADER.size:
+        if at != HEADER_LENGTH:
             cut_at(client, f"cut at {at:02}", at)
 
 

@@ -11,9 +11,10 @@ from netlab.check.cases import CORE, ROBUST, case
 from netlab.check.connection import Connection
 from netlab.check.evidence import Fact
 from netlab.check.findings import Closing, Verdict
+from netlab.check.formats import FRAME_LENGTH, fixed, variable
 from netlab.check.judged import Judged, fail, timeout, unseen
 from netlab.check.programs import Limits, NotListening
-from netlab.check.server import Message, Server, fixed, variable
+from netlab.check.server import Message, Server
 from netlab.check.waiting import CLOSE
 from netlab.wire.text import REPLY_PREFIX
 
@@ -198,7 +199,7 @@ def _flood(variant: str, layout: str) -> bytes:
     if variant == "tcp":
         return b"many bytes of text, " * (FLOOD // 20)
     if variant == "v2":
-        return b"".join(fixed(order, "many frames") for order in range(1, FLOOD_V2 // 29))
+        return b"".join(fixed(order, "many frames") for order in range(1, FLOOD_V2 // FRAME_LENGTH))
     return b"".join(variable(layout, order, "many frames " * 80) for order in range(1, FLOOD // 969))
 
 

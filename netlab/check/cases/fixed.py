@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from netlab.check.cases import CORE, ROBUST, case
 from netlab.check.cases.frames import one
-from netlab.check.server import FIXED, Message, Server
+from netlab.check.formats import FIXED, TEXT_LENGTH
+from netlab.check.server import Message, Server
 
 
 @case("v2", "text/3", CORE, "F2", "A text that fills its field, 20 bytes, needs no padding.")
@@ -37,7 +38,7 @@ def real_dashes(server: Server) -> None:
 @case("v2", "padding/1", ROBUST, "F2", "Any padding is taken, and comes back unchanged.", echoed=True)
 def other_padding(server: Server) -> None:
     for padding in (b"\0", b" ", b"x"):
-        one(server, Message(FIXED.pack(1, 1, 5, b"hello".ljust(20, padding)), "hello"))
+        one(server, Message(FIXED.pack(1, 1, 5, b"hello".ljust(TEXT_LENGTH, padding)), "hello"))
 
 
 @case("v2", "size/2", ROBUST, "F3", "Size may be any number: nothing is read or taken by it.", echoed=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from netlab.check.cases import CORE, ROBUST, case
+from netlab.check.formats import FRAME_LENGTH, HEADER_LENGTH
 from netlab.check.judged import fail
-from netlab.check.server import HEADER, Message, Server
+from netlab.check.server import Message, Server
 
 BOTH = "v2 v3"
 
@@ -64,7 +65,7 @@ def big_order(server: Server) -> None:
 @case(BOTH, "split/1", CORE, "S1", "A frame whose header and text come in two segments is one frame.")
 def header_apart(server: Server) -> None:
     message = server.message("header apart")
-    at = HEADER.size
+    at = HEADER_LENGTH
     one(server, message, message.data[:at], message.data[at:])
 
 
@@ -72,7 +73,7 @@ def header_apart(server: Server) -> None:
 def cut_anywhere(server: Server) -> None:
     message = server.message("cut anywhere")
     for at in range(1, len(message.data)):
-        if at != HEADER.size:
+        if at != HEADER_LENGTH:
             one(server, message, message.data[:at], message.data[at:])
 
 
@@ -91,7 +92,7 @@ def byte_by_byte(server: Server) -> None:
 )
 def split_character(server: Server) -> None:
     message = server.message("grüße 終")
-    for at in range(HEADER.size + 1, len(message.data)):
+    for at in range(HEADER_LENGTH + 1, len(message.data)):
         if message.data[at] & 0xC0 == 0x80:
             one(server, message, message.data[:at], message.data[at:])
 
@@ -218,7 +219,7 @@ def tls(server: Server) -> None:
 def valid_before(server: Server) -> None:
     client = server.connect()
     messages = [server.message("valid one"), server.message("valid two", 2)]
-    client.send(b"".join(each.data for each in messages) + b"\xff" * 29)
+    client.send(b"".join(each.data for each in messages) + b"\xff" * FRAME_LENGTH)
     server.hear(client, *messages)
     client.expect_end()
 
@@ -226,7 +227,7 @@ def valid_before(server: Server) -> None:
 @case(BOTH, "short/1", ROBUST, "R4", "A frame that a FIN cuts off is not answered; the connection is closed.")
 def cut_off(server: Server) -> None:
     message = server.message("cut off before its end")
-    for length in (3, HEADER.size, len(message.data) - 1):
+    for length in (3, HEADER_LENGTH, len(message.data) - 1):
         client = server.connect()
         client.send(message.data[:length])
         client.finish()
@@ -240,7 +241,7 @@ def cut_off(server: Server) -> None:
 @case(BOTH, "short/2", ROBUST, "R5", "Who stops in the middle of a frame keeps nobody else waiting.")
 def stops_midway(server: Server) -> None:
     message = server.message("stops midway")
-    for length in (1, HEADER.size, len(message.data) - 1):
+    for length in (1, HEADER_LENGTH, len(message.data) - 1):
         server.connect().send(message.data[:length])
     server.serves("while others have stopped in the middle of a frame")
 

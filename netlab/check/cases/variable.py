@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from netlab.check.cases import CORE, ROBUST, case
 from netlab.check.cases.frames import one, refused
+from netlab.check.formats import HEADER, fixed
 from netlab.check.judged import fail
-from netlab.check.server import HEADER, Server, fixed
+from netlab.check.server import Server
 
 
 @case("v3", "size/1", CORE, "V1", "A text of one byte is a message like any other.")

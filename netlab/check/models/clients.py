@@ -7,13 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from netlab.check.evidence import Fact
+from netlab.check.formats import HEADER_LENGTH, TEXT_LENGTH, VERSION
 from netlab.check.models import Mistake, Model
 from netlab.check.models.simulation import Confused, GivesUp, Seat, Strays, Waits
+from netlab.wire.text import REPLY_PREFIX
 
-VERSION = 1
-TEXT_LENGTH = 20
-PREFIX = b"ECHO: "
-HEADER_LENGTH = 9
 HUGE = b"\xff\xff\xff\xff"
 """A size that no recv() can be asked for."""
 BUFFER = 65_535
@@ -204,11 +202,11 @@ def _size(h: Habits, text: str, data: bytes) -> int:
 
 
 def _take(s: Seat, h: Habits, sent: bytes) -> None:
-    there = s.ahead(len(sent) + len(PREFIX) * (h.variant == "tcp"))  # what a right reader would get
+    there = s.ahead(len(sent) + len(REPLY_PREFIX) * (h.variant == "tcp"))  # what a right reader would get
     if h.variant == "udp":
         echo, right, text = _datagram(s, h), sent, sent
     elif h.variant == "tcp":
-        echo, right, text = _answer(s, h, sent), PREFIX + sent, sent
+        echo, right, text = _answer(s, h, sent), REPLY_PREFIX + sent, sent
     else:
         echo, right, text = _frame(s, h, len(sent)), sent, sent[HEADER_LENGTH:]
     came = echo[len(right) - len(text) :]
@@ -251,13 +249,13 @@ def _answer(s: Seat, h: Habits, sent: bytes) -> bytes:
     if h.reading == "length":
         return _exactly(s, h, len(sent))
     if h.reading == "one-prefix":
-        return _exactly(s, h, len(PREFIX + sent))
+        return _exactly(s, h, len(REPLY_PREFIX + sent))
     came = b""
-    while len(text := came.replace(PREFIX, b"")) < len(sent) or not came.startswith(PREFIX):
+    while len(text := came.replace(REPLY_PREFIX, b"")) < len(sent) or not came.startswith(REPLY_PREFIX):
         came += _read(s, h, h.buffer)
-        if not came.startswith(PREFIX[: len(came)]):
+        if not came.startswith(REPLY_PREFIX[: len(came)]):
             return came
-    return PREFIX + text
+    return REPLY_PREFIX + text
 
 
 def _frame(s: Seat, h: Habits, length: int) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from netlab.check.formats import LIMIT, TEXT_LENGTH
 from netlab.check.models import Mistake, Model
 from netlab.check.models.common import (
     ASCII,
@@ -17,7 +18,7 @@ from netlab.check.models.common import (
     STRIPPED,
     UNASKED_ECHO,
 )
-from netlab.check.models.framed_servers import LIMIT, NO_LIMIT, TEXT_LENGTH, Habits, serve
+from netlab.check.models.framed_servers import NO_LIMIT, Habits, serve
 
 
 def one_recv(*readings: str) -> Mistake:

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from netlab.check.formats import FRAME_LENGTH, HEADER_LENGTH, LIMIT, TEXT_LENGTH, VERSION
 from netlab.check.models.common import serve_until_gone
 from netlab.check.models.simulation import Socket
+from netlab.wire.text import REPLY_PREFIX
 
-VERSION = 1
-TEXT_LENGTH = 20
-PREFIX = b"ECHO: "
-LIMIT = 1 << 20
 NO_LIMIT = 1 << 64
 BUFFER = 4_096
 
@@ -305,7 +303,7 @@ def _changed(h: Habits, words: bytes) -> bytes:
     elif h.decoding == "latin-1":
         words = words.decode("latin-1").encode()
     if h.reply in ("prefixed", "prefixed-only"):
-        words = PREFIX + words
+        words = REPLY_PREFIX + words
     return words.strip() if h.strips else words
 
 
@@ -318,11 +316,11 @@ def _answer(h: Habits, header: struct.Struct, frame: Frame, words: bytes, order:
     if h.reply == "field":
         return frame.text
     if h.reply == "prefix-text":
-        return PREFIX + back
+        return REPLY_PREFIX + back
     version = frame.version if h.stamp is None else h.stamp
     size = frame.size if h.size == "same" else _size(h, frame.size, back)
     if h.reply == "prefixed" and h.size in ("same", "whole"):
-        size += len(PREFIX)
+        size += len(REPLY_PREFIX)
     same = (version, order, size) == frame[:3]
     if same and back == words and h.padding is None:
         data = frame.raw
@@ -330,7 +328,7 @@ def _answer(h: Habits, header: struct.Struct, frame: Frame, words: bytes, order:
         named = {"v": version, "o": order, "s": size}
         data = header.pack(*[named[name] for name in h.names]) + (_field(h, back) if h.fixed else back)
     if h.reply == "prefix-frame":
-        return PREFIX + data
+        return REPLY_PREFIX + data
     return data + b"\n" if h.reply == "newline" else data
 
 
@@ -341,7 +339,7 @@ def _size(h: Habits, size: int, back: bytes) -> int:
         return len(back)
     if h.size == "cut":
         return min(size, TEXT_LENGTH)
-    return size + (29 if h.fixed else 9)
+    return size + (FRAME_LENGTH if h.fixed else HEADER_LENGTH)
 
 
 def _field(h: Habits, back: bytes) -> bytes:

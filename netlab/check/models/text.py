@@ -19,6 +19,7 @@ from netlab.check.models.common import (
     serve_until_gone,
 )
 from netlab.check.models.simulation import Endless, Exits, Socket
+from netlab.wire.text import REPLY_PREFIX
 
 BUFFER = 4_096
 
@@ -29,7 +30,7 @@ class Habits:
 
     echo: bool = True
     buffer: int = BUFFER
-    prefix: bytes = b"ECHO: "
+    prefix: bytes = REPLY_PREFIX
     prefixes: str = "each"
     """each: answer has one. first: only the connection's first. greeting: it comes before all messages."""
     reading: str = "recv"
