@@ -232,6 +232,15 @@ class Server:
             raise fail(f"{came}, then the connection was closed", expected)
         raise timeout(f"{came} in time", expected)
 
+    def ask(self, message: Message, *pieces: bytes) -> None:
+        """Have a client say this message, whole or in these pieces, and nothing else; see what comes."""
+        client = self.connect()
+        client.send(*(pieces or (message.data,)))
+        self.hear(client, message)
+        if self.echo and not pieces:  # to look for it in each piece of many would take long
+            client.expect_no_more()
+        client.part()
+
     def talk(self, client: Connection | DatagramSocket, *texts: str) -> None:
         """Send these texts, each when the one before has been heard."""
         messages: list[Message] = []
@@ -240,13 +249,23 @@ class Server:
             client.send(messages[-1].data)
             self.hear(client, *messages)
 
-    def mixed(
+    def hear_each(
+        self, clients: Sequence[Connection | DatagramSocket], said: Sequence[Sequence[Message]]
+    ) -> None:
+        """See that each of these clients was heard, and got nothing that another is owed.
+
+        said: all that each has sent; their texts differ.
+        """
+        for client, messages in zip(clients, said, strict=True):
+            try:
+                self.hear(client, *messages)
+            except Judged as judged:
+                raise self._mixed(clients, said) or judged from None
+
+    def _mixed(
         self, clients: Sequence[Connection | DatagramSocket], said: Sequence[Sequence[Message]]
     ) -> Judged | None:
-        """What is wrong where one client got what another is owed; None where none did.
-
-        said: the messages of each client, whose texts differ.
-        """
+        """What is wrong where one client got what another is owed; None where none did."""
         for client in clients:
             client.settle()
         for number, client in enumerate(clients):

@@ -79,11 +79,7 @@ def ten_clients(server: Server) -> None:
         for number, client in enumerate(clients):
             said[number].append(server.message(f"{order} of client {number}", order))
             client.send(said[number][-1].data)
-        for number, client in enumerate(clients):
-            try:
-                server.hear(client, *said[number])
-            except Judged as judged:
-                raise server.mixed(clients, said) or judged from None
+        server.hear_each(clients, said)
 
 
 @case(TCP, "pause/1", CORE, "C5", "A client may take its time: after a pause of two seconds it is served.")

@@ -55,11 +55,7 @@ def two_clients(server: Server) -> None:
         second.send(to_second.data)
         said[0].append(to_first)
         said[1].append(to_second)
-        try:
-            server.hear(first, *said[0])
-            server.hear(second, *said[1])
-        except Judged as judged:
-            raise server.mixed((first, second), said) or judged from None
+        server.hear_each((first, second), said)
 
 
 @case("udp", "text/1", CORE, "U1", "Text beyond ASCII is UTF-8, and comes through unchanged.")

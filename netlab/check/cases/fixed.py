@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from netlab.check.cases import CORE, ROBUST, case
-from netlab.check.cases.frames import one
 from netlab.check.formats import FIXED, TEXT_LENGTH
 from netlab.check.server import Message, Server
 
 
 @case("v2", "text/3", CORE, "F2", "A text that fills its field, 20 bytes, needs no padding.")
 def full(server: Server) -> None:
-    one(server, server.message("exactly twenty bytes"))
+    server.ask(server.message("exactly twenty bytes"))
 
 
 @case("v2", "size/1", CORE, "F3 F6", "Size is the length of the text as it was typed, and may be above 20.")
 def cut_text(server: Server) -> None:
-    one(server, server.message("a text of more than twenty bytes"))
+    server.ask(server.message("a text of more than twenty bytes"))
 
 
 @case(
@@ -27,24 +26,24 @@ def cut_text(server: Server) -> None:
 )
 def cut_character(server: Server) -> None:
     for text in ("nineteen bytes here ü", "x" * 19 + "終わり", "x" * 18 + "🙂"):
-        one(server, server.message(text))
+        server.ask(server.message(text))
 
 
 @case("v2", "text/5", ROBUST, "F2 F6", "A text that ends in real dashes comes back unchanged.", echoed=True)
 def real_dashes(server: Server) -> None:
-    one(server, server.message("dashes--"))
+    server.ask(server.message("dashes--"))
 
 
 @case("v2", "padding/1", ROBUST, "F2", "Any padding is taken, and comes back unchanged.", echoed=True)
 def other_padding(server: Server) -> None:
     for padding in (b"\0", b" ", b"x"):
-        one(server, Message(FIXED.pack(1, 1, 5, b"hello".ljust(TEXT_LENGTH, padding)), "hello"))
+        server.ask(Message(FIXED.pack(1, 1, 5, b"hello".ljust(TEXT_LENGTH, padding)), "hello"))
 
 
 @case("v2", "size/2", ROBUST, "F3", "Size may be any number: nothing is read or taken by it.", echoed=True)
 def any_size(server: Server) -> None:
     for size in (21, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF):
-        one(server, server.message("hello", 1, size))
+        server.ask(server.message("hello", 1, size))
 
 
 @case(

@@ -7,24 +7,14 @@ import re
 from netlab.check.cases import CORE, ROBUST, case
 from netlab.check.formats import FRAME_LENGTH, HEADER_LENGTH
 from netlab.check.judged import fail
-from netlab.check.server import Message, Server
+from netlab.check.server import Server
 
 BOTH = "v2 v3"
 
 
-def one(server: Server, message: Message, *pieces: bytes) -> None:
-    """One message, whole or in these pieces, and what comes of it."""
-    client = server.connect()
-    client.send(*(pieces or (message.data,)))
-    server.hear(client, message)
-    if server.echo and not pieces:  # to look for it in each piece of many would take long
-        client.expect_no_more()
-    client.part()
-
-
 @case(BOTH, "message/1", CORE, "F1 V1", "A frame is one message: it is printed, or with echo sent back.")
 def a_frame(server: Server) -> None:
-    one(server, server.message("hello"))
+    server.ask(server.message("hello"))
 
 
 @case(BOTH, "message/2", CORE, "F1 V1 O2", "A connection lasts: each frame on it counts.")
@@ -34,12 +24,12 @@ def several_frames(server: Server) -> None:
 
 @case(BOTH, "text/1", CORE, "F2 V1", "Text beyond ASCII is UTF-8, and comes through unchanged.")
 def beyond_ascii(server: Server) -> None:
-    one(server, server.message("grüße, 終わり"))
+    server.ask(server.message("grüße, 終わり"))
 
 
 @case(BOTH, "text/2", CORE, "F6 V8", "Blanks and line ends belong to the text.", echoed=True)
 def blanks(server: Server) -> None:
-    one(server, server.message("  two\nlines \n"))
+    server.ask(server.message("  two\nlines \n"))
 
 
 @case(
@@ -66,7 +56,7 @@ def big_order(server: Server) -> None:
 def header_apart(server: Server) -> None:
     message = server.message("header apart")
     at = HEADER_LENGTH
-    one(server, message, message.data[:at], message.data[at:])
+    server.ask(message, message.data[:at], message.data[at:])
 
 
 @case(BOTH, "split/2", CORE, "S1 S2", "A frame may be cut into two segments at any place.")
@@ -74,13 +64,13 @@ def cut_anywhere(server: Server) -> None:
     message = server.message("cut anywhere")
     for at in range(1, len(message.data)):
         if at != HEADER_LENGTH:
-            one(server, message, message.data[:at], message.data[at:])
+            server.ask(message, message.data[:at], message.data[at:])
 
 
 @case(BOTH, "split/3", CORE, "S1", "A frame may come byte by byte.")
 def byte_by_byte(server: Server) -> None:
     message = server.message("byte by byte")
-    one(server, message, *[bytes((byte,)) for byte in message.data])
+    server.ask(message, *[bytes((byte,)) for byte in message.data])
 
 
 @case(
@@ -94,7 +84,7 @@ def split_character(server: Server) -> None:
     message = server.message("grüße 終")
     for at in range(HEADER_LENGTH + 1, len(message.data)):
         if message.data[at] & 0xC0 == 0x80:
-            one(server, message, message.data[:at], message.data[at:])
+            server.ask(message, message.data[:at], message.data[at:])
 
 
 @case(BOTH, "join/1", CORE, "S1", "Two frames in one segment are two messages.")

@@ -9,13 +9,8 @@ from netlab.check.server import Server, without_prefixes
 
 def one(server: Server, *pieces: str | bytes) -> None:
     """A text in these pieces, and its answer."""
-    client = server.connect()
     data = [piece.encode() if isinstance(piece, str) else piece for piece in pieces]
-    client.send(*data)
-    server.hear(client, server.message(b"".join(data)))
-    if len(pieces) == 1:  # to look for it in each piece of many would take long
-        client.expect_no_more()
-    client.part()
+    server.ask(server.message(b"".join(data)), *(data if len(data) > 1 else ()))
 
 
 @case("tcp", "message/1", CORE, "T3", "A text is answered with `ECHO: ` and the same text.", echoed=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netlab.check.cases import CORE, ROBUST, case
-from netlab.check.cases.frames import one, refused
+from netlab.check.cases.frames import refused
 from netlab.check.formats import HEADER, fixed
 from netlab.check.judged import fail
 from netlab.check.server import Server
@@ -11,7 +11,7 @@ from netlab.check.server import Server
 
 @case("v3", "size/1", CORE, "V1", "A text of one byte is a message like any other.")
 def one_byte(server: Server) -> None:
-    one(server, server.message("x"))
+    server.ask(server.message("x"))
 
 
 @case("v3", "size/2", CORE, "V1", "A text longer than one read is one message.")
