@@ -115,37 +115,35 @@ def predicts(model: Model, choices: Sequence[Choice], evidence: Evidence) -> boo
     if evidence.facts.get(Fact.FULL) and Fact.WAITS in facts:
         return True
     wrong = habits(model, choices)
-    made = [predict(model, wrong, each, readings(each)[0]) for each in evidence.exchanges]
+    pieces = [readings(each) for each in evidence.exchanges]
+    made = [
+        predict(model, wrong, each, ways[0]) for each, ways in zip(evidence.exchanges, pieces, strict=True)
+    ]
     raised = {error for each in made for error in each.errors}
     exits = any(each.ended is Ended.EXITED for each in made)
     if exits and evidence.printed is not None and not evidence.facts.get(Fact.DIES):
         return False
     odd, torn = bool(raised) or exits, False  # torn: it was read in pieces that are not known
     spreads = exits or (bool(raised) and _spreads(evidence, raised))
-    for number, (prediction, exchange) in enumerate(zip(made, evidence.exchanges, strict=True)):
+    shared = bool(facts & {Fact.WAITS, Fact.MIXES})
+    for number, (prediction, exchange, ways) in enumerate(zip(made, evidence.exchanges, pieces, strict=True)):
         if exchange.known:
-            others = spreads and not prediction.errors
-            waits = bool(facts & {Fact.WAITS, Fact.MIXES}) and number > 0
             if prediction.ended is Ended.FORGOTTEN and number == len(made) - 1:
                 # The accepting loop's `conn` still names this one: it is not closed by itself.
                 prediction = prediction._replace(ended=Ended.WAITS)
-            if exchange.stayed and _closes_itself(model, wrong, exchange, prediction):
-                return False
             if Fact.IMPATIENT in facts and prediction.ended is Ended.WAITS and not exchange.finished:
                 prediction = prediction._replace(ended=Ended.RAISED)
-            if exchange.closing is Closing.OPEN and _ends(prediction, exchange) and not evidence.errors:
-                return False
-            if not agrees(
-                prediction,
-                exchange,
-                others or waits,
-                getattr(wrong, "order", "same") == "counted",
-                bool(choices),
+            partly = (spreads and not prediction.errors) or (shared and number > 0)
+            any_order = getattr(wrong, "order", "same") == "counted"
+            if (
+                (exchange.stayed and _closes_itself(model, wrong, exchange, prediction))
+                or (exchange.closing is Closing.OPEN and _ends(prediction, exchange) and not evidence.errors)
+                or not agrees(prediction, exchange, partly, any_order, bool(choices))
             ):
                 return False
-        elif (foretold := [predict(model, wrong, exchange, each) for each in readings(exchange)]) != list(
-            exchange.foretold
-        ):
+            continue
+        foretold = [prediction, *(predict(model, wrong, exchange, each) for each in ways[1:])]
+        if foretold != list(exchange.foretold):
             if not _fits(model, wrong, foretold, exchange):
                 return False
             odd = torn = True
