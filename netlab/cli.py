@@ -57,7 +57,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     own, program = divided(sys.argv[1:] if argv is None else list(argv))
     options, unknown = whole.parse_known_args(own, argparse.Namespace(program=program))
     if unknown:  # told by the command that does not know it, with its own usage
-        getattr(options, "parser", whole).error(f"unrecognized arguments: {' '.join(unknown)}")
+        words = f"unrecognized arguments: {' '.join(unknown)}"
+        if options.command in check.COMMANDS and not program and not unknown[0].startswith("-"):
+            words += "; a program stands behind --, with all of its words"
+        getattr(options, "parser", whole).error(words)
     if options.command == "completion":
         return complete(options.shell)
     try:

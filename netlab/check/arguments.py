@@ -165,6 +165,10 @@ def settle(options: argparse.Namespace) -> None:
     error = options.parser.error
     if options.list:
         return
+    if options.where is not None and options.where.isdecimal():
+        error(
+            f"{options.where!r} is no HOST:PORT: for that port of this machine say 127.0.0.1:{options.where}"
+        )
     if options.where is not None and not re.fullmatch(r"(\[[^]]*\]|[^:/\s]*):\d+", options.where):
         error(
             f"{options.where!r} is no HOST:PORT; a program stands behind --: netlab check ... -- "

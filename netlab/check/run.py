@@ -104,7 +104,7 @@ def judge(options: argparse.Namespace, chosen: list[Case]) -> Report:
         findings,
         diagnoses,
         unexplained,
-        [*notes, *limits_of(options)],
+        [*notes, *limits_of(options, len(chosen))],
         started,
         time.monotonic() - begun,
         trouble,
@@ -205,9 +205,12 @@ def again(options: argparse.Namespace, id: str) -> str:
     return f"{command} {flags}{patience}{port} --only {id}{dashes or ' '}{target}"
 
 
-def limits_of(options: argparse.Namespace) -> list[str]:
-    """What limits the judgement."""
+def limits_of(options: argparse.Namespace, count: int) -> list[str]:
+    """What limits the judgement. count: of the cases that were chosen."""
     notes = []
+    if options.only or options.skip:
+        every = len(cases.chosen(prefix(options)))
+        notes.append(f"chosen (--only, --skip): {count} of {every} cases; the others were not run")
     if options.side == "server" and not options.program:
         notes.append(
             "netlab has not started this server: what it prints, and what it leaves open, was not seen"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from netlab.check import cases
 from tests.check.judging import WRONG, Judgement, judge
 from tests.support import PLAIN, Program, serving, until
 
@@ -207,11 +208,23 @@ class CommandLine(SynchronousTestCase):
         self.says(2, "say what is to be checked", "tcp")
         self.says(2, "either HOST:PORT, or -- PROGRAM", "tcp", "127.0.0.1:5005", "--", "python3")
         self.says(2, "is no HOST:PORT; a program stands behind --", "tcp", "server.py")
+        self.says(2, "for that port of this machine say 127.0.0.1:5005", "tcp", "5005")
+        self.says(2, "unrecognized arguments: s.py; a program stands behind --", "tcp", "python3", "s.py")
+        self.says(2, "a program stands behind --", "tcp", "python3", "c.py", command="check-client")
         self.says(2, "a port is a number from 1 to 65535", "tcp", "127.0.0.1:70000")
         self.says(2, "no case of v3 is called 'v3/nothing'", "tcpv3", "--only", "v3/nothing", "--", "true")
         self.says(2, "invalid choice: 'tcpv4'", "tcpv4", "--", "true")
         self.says(2, "a number from 0.1 to 100", "tcp", "--patience", "0", "--", "true")
         self.says(2, "unrecognized arguments: --layout", "tcpv2", "--layout", "scripts", "--", "true")
+        self.says(2, "unrecognized arguments: --ehco\n", "tcpv2", "--ehco", "--", "true")
+
+    def test_a_part_of_the_cases_is_called_one(self) -> None:
+        every = len(cases.chosen("v3"))
+        for option, count in ("--only", 1), ("--skip", every - 1):
+            done = judge("tcpv3", option, "v3/message/1", "--", "true")
+            said = f"chosen (--only, --skip): {count} of {every} cases; the others were not run"
+            self.assertIn(said, done.report["notes"])
+        self.assertNotIn("chosen", " ".join(judge("tcpv3", "--", "true").report["notes"]))
 
     def test_cases_are_listed(self) -> None:
         self.says(0, "v3/split/2", "tcpv3", "--list")
