@@ -16,7 +16,7 @@ PACKAGE = ROOT / "netlab"
 
 MAY_IMPORT = {
     "__main__": {"cli"},
-    "cli": {"clients", "wireshark", "check"},
+    "cli": {"clients", "wireshark", "check", "explain"},
     "clients": {"wire", "events", "protocols", "observers"},
     "wire": set[str](),
     "events": {"wire"},
@@ -25,9 +25,11 @@ MAY_IMPORT = {
     "observers": {"wire", "events"},
     "reactors": set[str](),
     "namespace": set[str](),
-    "report": set[str](),
+    "proc": set[str](),
+    "report": {"wire"},
     "wireshark": {"wire", "observers", "namespace"},
-    "check": {"wire", "report", "namespace"},
+    "check": {"wire", "report", "namespace", "proc"},
+    "explain": {"wire", "report", "wireshark", "namespace", "proc"},
     "taps": {"wire", "events", "protocols", "handlers", "observers", "reactors"},
 }
 """Which rooms a room may import, itself always: the one place where this is written down for machines."""

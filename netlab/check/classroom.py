@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from netlab.check.findings import Report
-from netlab.check.reports import files, gradescope, html, klass
+from netlab.check.reports import gradescope, html, klass
 from netlab.check.reports.progress import Progress
 from netlab.check.reports.reading import loaded
+from netlab.report import files
 from netlab.wire.text import printable
 
 OUTPUT = "netlab-check-results"

@@ -27,10 +27,12 @@ from netlab.check.findings import Diagnosis, Finding, Report
 from netlab.check.isolation import isolated
 from netlab.check.judged import Judged
 from netlab.check.programs import CannotStart, NotListening, Program
-from netlab.check.reports import files, gradescope, html, json_, junit, terminal, words
+from netlab.check.reports import gradescope, html, json_, junit, terminal, words
 from netlab.check.reports.progress import Progress
 from netlab.check.server import Server
 from netlab.check.waiting import Patience
+from netlab.report import files
+from netlab.report.terminal import may_colour
 
 PASSED, FAILED, NOT_JUDGED = 0, 1, 3
 
@@ -241,12 +243,11 @@ def shown(options: argparse.Namespace, report: Report) -> int:
         sys.stderr.write(f"netlab check: {error}\n")
         return NOT_JUDGED
     stream = sys.stderr if to_stdout else sys.stdout
-    colour = stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
     stream.write(
         terminal.render(
             report,
             shutil.get_terminal_size((100, 24)).columns,
-            colour=colour,
+            colour=may_colour(stream),
             verbose=options.verbose,
             encoding=stream.encoding or "utf-8",
         )

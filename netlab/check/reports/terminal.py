@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from netlab.check.findings import Diagnosis, Finding, Level, Report, Step, Verdict
 from netlab.check.reports import rows, words
+from netlab.report.terminal import BAD, BOLD, GOOD, LABEL, LATE, ODD, WIDEST, Writer
 from netlab.wire.text import printable, writable
-
-NARROWEST, WIDEST = 80, 120
-"""Columns of a report, whatever the terminal has: fewer are too few for bytes, more too many for prose."""
 
 NAME = 18
 """Columns for a case's name; more where one of a report is longer."""
@@ -19,18 +16,15 @@ NAME = 18
 MARGIN = 12
 """Columns in front of what stands at a label."""
 
-_BOLD, _LABEL, _PLAIN = "\x1b[1m", "\x1b[36m", "\x1b[0m"
-_GOOD, _BAD, _LATE, _ODD = "\x1b[32m", "\x1b[1;31m", "\x1b[1;33m", "\x1b[1;35m"
-
 _COLOURS = {
-    Verdict.OK.value: _GOOD,
-    Verdict.LOOSE.value: _LATE,
-    Verdict.INFO.value: _LABEL,
-    Verdict.FAIL.value: _BAD,
-    Verdict.TIMEOUT.value: _LATE,
-    Verdict.ERROR.value: _ODD,
-    words.PASS: _GOOD,
-    words.NOT_JUDGED: _ODD,
+    Verdict.OK.value: GOOD,
+    Verdict.LOOSE.value: LATE,
+    Verdict.INFO.value: LABEL,
+    Verdict.FAIL.value: BAD,
+    Verdict.TIMEOUT.value: LATE,
+    Verdict.ERROR.value: ODD,
+    words.PASS: GOOD,
+    words.NOT_JUDGED: ODD,
 }
 
 
@@ -47,7 +41,7 @@ def render(
     colour: may there be some? A verdict's word always stands there, too. verbose: a line for each case that
     was passed, and the whole evidence for each robust one that was not. encoding: of what it is written to.
     """
-    writer = _Writer(max(NARROWEST, min(width, WIDEST)), colour)
+    writer = _Writer(width, colour)
     writer.name = max([NAME, *(len(each.id) for each in report.findings)])
     return writable("\n".join(_report(report, writer, verbose)) + "\n", encoding)
 
@@ -62,40 +56,21 @@ def diagnosed(diagnosis: Diagnosis, width: int = WIDEST) -> str:
     return "\n".join(_diagnosis(diagnosis, _Writer(width, False)))
 
 
-class _Writer:
-    """Breaks lines, escapes what stands in them, and paints."""
+class _Writer(Writer):
+    """The lines of a report on a check."""
 
     def __init__(self, width: int, colour: bool) -> None:
-        self.width = width
-        self.room = width - MARGIN  # for what stands at a label
+        super().__init__(width, colour)
+        self.room = self.width - MARGIN  # for what stands at a label
         self.name = NAME
-        self._colour = colour
-
-    def paint(self, style: str, text: str) -> str:
-        return f"{style}{text}{_PLAIN}" if self._colour else text
 
     def word(self, verdict: str, width: int = 0) -> str:
         """A verdict in its colour, with so many columns at least."""
-        return self.paint(_COLOURS.get(verdict, _BAD), verdict) + " " * (width - len(verdict))
-
-    def prose(self, text: str, indent: int = 2) -> Iterator[str]:
-        """A text in lines. A newline in it is one that a program has sent, and is shown as such.
-
-        At the margin stands only what we say: the second line is indented in any case.
-        """
-        first, others = " " * indent, " " * (indent or 2)
-        lines = textwrap.wrap(
-            printable(text),
-            self.width,
-            initial_indent=first,
-            subsequent_indent=others,
-            break_on_hyphens=False,
-        )
-        return iter(lines)
+        return self.paint(_COLOURS.get(verdict, BAD), verdict) + " " * (width - len(verdict))
 
     def labelled(self, label: str, lines: Iterable[str]) -> Iterator[str]:
         """Lines, the first of them behind a label; nothing where there are none."""
-        front = f"  {self.paint(_LABEL, label.ljust(MARGIN - 2))}"
+        front = f"  {self.paint(LABEL, label.ljust(MARGIN - 2))}"
         for line in lines:
             yield front + line
             front = " " * MARGIN
@@ -127,12 +102,12 @@ def _report(report: Report, writer: _Writer, verbose: bool) -> Iterator[str]:
 
 
 def _heading(text: str, writer: _Writer) -> Iterator[str]:
-    yield from ("", writer.paint(_BOLD, text))
+    yield from ("", writer.paint(BOLD, text))
 
 
 def _head(report: Report, writer: _Writer) -> Iterator[str]:
     for line in writer.prose(words.command(report), 0):
-        yield writer.paint(_BOLD, line)
+        yield writer.paint(BOLD, line)
     yield from writer.prose(words.about(report), 0)
 
 
@@ -171,7 +146,7 @@ def _line(finding: Finding, text: str, writer: _Writer) -> Iterator[str]:
 
 
 def _case(finding: Finding, writer: _Writer) -> Iterator[str]:
-    yield f"{writer.word(finding.verdict.value)}  {writer.paint(_BOLD, printable(finding.id))}"
+    yield f"{writer.word(finding.verdict.value)}  {writer.paint(BOLD, printable(finding.id))}"
     yield from _evidence(finding, writer)
 
 
@@ -215,10 +190,10 @@ def _diagnosis(diagnosis: Diagnosis, writer: _Writer) -> Iterator[str]:
 
 
 def _mistake(word: str, diagnosis: Diagnosis, writer: _Writer) -> Iterator[str]:
-    front = f"{writer.paint(_LATE, word)}  "
+    front = f"{writer.paint(LATE, word)}  "
     indent = len(word) + 2
     for line in writer.prose(f"{diagnosis.title} ({diagnosis.name})", indent):
-        yield front + writer.paint(_BOLD, line[indent:])
+        yield front + writer.paint(BOLD, line[indent:])
         front = " " * indent
     for paragraph in diagnosis.explanation.split("\n"):
         yield from writer.prose(paragraph)
