@@ -56,6 +56,7 @@ local field = {
     prefix = ProtoField.string("netlab.prefix", "Prefix"),
     reason = ProtoField.string("netlab.reason", "Violation"),
     offset = ProtoField.uint64("netlab.offset", "Offset in the stream"),
+    start = ProtoField.uint64("netlab.start", "Begins at byte of the stream"),
     note = ProtoField.string("netlab.note", "Note"),
     echo_in = ProtoField.framenum("netlab.echo_in", "Echo in", base.NONE, frametype.RESPONSE),
     echo_of = ProtoField.framenum("netlab.echo_of", "Echo of", base.NONE, frametype.REQUEST),
@@ -1539,6 +1540,10 @@ local function arrow(forth)
     return forth and "→" or "←"
 end
 
+local function add_place(subtree, pf, at)
+    subtree:add(pf, UInt64.new(at % 4294967296, math.floor(at / 4294967296))):set_generated()
+end
+
 local function add_word(tree, pf, word, sentence)
     tree:add(pf, word):set_generated()
     tree:add_proto_expert_info(experts[word], sentence)
@@ -1632,6 +1637,7 @@ local function show_frame(tvb, at, pinfo, tree, item)
         subtree:add(v2.padding, tvb:range(text_at + text_length, padding))
     end
     subtree:add(field.message, message_of(data)):set_generated()
+    add_place(subtree, field.start, item.start)
     if item.layout then
         subtree:add(v3.layout, item.layout):set_generated()
     end
@@ -1697,7 +1703,7 @@ end
 local function show_violation(range, pinfo, tree, item)
     local subtree = add_tree(tree, range, item, ("%s, %s at byte %d of the %s's stream"):format(TITLES[item.variant],
         item.reason, item.start, item.forth and "client" or "server"))
-    subtree:add(field.offset, UInt64.new(item.start % 4294967296, math.floor(item.start / 4294967296))):set_generated()
+    add_place(subtree, field.offset, item.start)
     if item.layout then
         subtree:add(v3.layout, item.layout):set_generated()
     end

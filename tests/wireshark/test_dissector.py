@@ -7,10 +7,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import accumulate
 from typing import NamedTuple
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from netlab.wire.fixed import FRAME_LENGTH
 from netlab.wire.orders import NOTES
 from netlab.wire.vectors import VECTORS, Vector
 from tests.wire.test_vectors import seen
@@ -31,6 +33,7 @@ FIELDS = (
     "netlab.v3.hint",
     "netlab.reason",
     "netlab.offset",
+    "netlab.start",
     "netlab.note",
 )
 
@@ -79,6 +82,10 @@ def read_as(expected: Vector, found: list[Packet]) -> Vector:
     lines = [line for packet in found for line in lines_of(packet)]
     all_of = joined(found)
     text = expected.variant == "tcp"
+    sizes = [9 + int(size) for size in all_of.get("netlab.v3.size", [])]
+    ends = list(accumulate(sizes or [FRAME_LENGTH] * len(all_of.get("netlab.v2.size", []))))
+    starts = [int(start) for start in all_of.get("netlab.start", [])]
+    assert starts == [0, *ends][:-1], f"the frames begin at {starts}, and end at {ends}"
     return replace(
         expected,
         messages=("".join(lines),) if text else tuple(lines),
