@@ -80,7 +80,7 @@ class Sniffer:
         self._marks = self._open.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         self._marks.bind(("127.0.0.1", 0))
         own = self._marks.getsockname()[1]
-        filter = " or ".join(f"tcp port {port} or udp port {port}" for port in ports)
+        filter = " or ".join(f"tcp port {port} or udp port {port} or {_nobody(port)}" for port in ports)
         self._stream = Stream(self._mark, tool.name, interface, filter)
         self._command = tool.command(interface, f"{filter} or (udp src port {own} and udp dst port {own})")
         self._complaints = self._open.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
@@ -249,3 +249,8 @@ def _write(sink: IO[bytes], data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[sink.write(rest) :]
+
+
+def _nobody(port: int) -> str:
+    """The filter for an ICMP that says that nobody had this UDP port: the datagram's beginning is in it."""
+    return f"(icmp[0] == 3 and icmp[17] == 17 and icmp[30:2] == {port})"
