@@ -105,7 +105,7 @@ def _add_capture(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--port",
         dest="ports",
         action="append",
-        type=_port,
+        type=port,
         metavar="PORT",
         help=f"a TCP and UDP port, {PORT} by default; repeatable",
     )
@@ -115,7 +115,8 @@ def _add_capture(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.set_defaults(run="netlab.wireshark.capture", parser=parser)
 
 
-def _port(written: str) -> int:
+def port(written: str) -> int:
+    """A port as it stands on a command line. Raises ArgumentTypeError."""
     try:
         number = int(written)
     except ValueError:

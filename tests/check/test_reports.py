@@ -24,9 +24,9 @@ from twisted.python.runtime import platform
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from netlab.check.findings import Closing, Diagnosis, Finding, Level, Report, Step, Verdict
-from netlab.check.reports import gradescope, html, json_, junit, klass, rows, terminal, words
+from netlab.check.reports import gradescope, html, json_, junit, klass, terminal, words
 from netlab.check.reports.progress import Progress
-from netlab.report import files
+from netlab.report import files, rows
 from netlab.wire.fields import table
 from netlab.wire.text import printable
 from tests.check import reports_examples as examples

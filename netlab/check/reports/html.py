@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from netlab.check.findings import Diagnosis, Finding, Level, Report, Step, Verdict
-from netlab.check.reports import rows, words
-from netlab.report import page
+from netlab.check.reports import words
+from netlab.report import page, rows
 from netlab.report.page import (
     Html,
     bullets,

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from netlab.check.findings import Diagnosis, Finding, Level, Report, Step, Verdict
-from netlab.check.reports import rows, words
+from netlab.check.reports import words
+from netlab.report import rows
 from netlab.report.terminal import BAD, BOLD, GOOD, LABEL, LATE, ODD, WIDEST, Writer
 from netlab.wire.text import printable, writable
 
