@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from netlab.check.findings import Closing, Diagnosis, Finding, Level, Report, Step, Verdict
@@ -19,6 +20,14 @@ HOSTILE = (
 """Markup, what terminals obey, what turns its neighbours round, what no UTF-8 or XML can hold, formats."""
 
 HOSTILE_NAME = "../../=HYPERLINK(\"javascript:alert(1)\")/<b onload='x'>\x1b[2J\u202e\udcff#?%41:&.html"
+
+UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What no terminal may get, besides newlines."""
+
+
+def squeezed(text: str) -> str:
+    """Without blanks: however it was broken into lines."""
+    return re.sub(r"\s+", "", text)
 
 
 def finding(id: str, verdict: Verdict = Verdict.OK, level: Level = Level.CORE, **more: object) -> Finding:

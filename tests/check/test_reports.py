@@ -3,40 +3,28 @@
 from __future__ import annotations
 
 import csv
-import errno
 import io
 import json
-import os
 import re
-import stat
-import sys
-import threading
 from collections.abc import Callable
 from dataclasses import fields, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import pyte
-from twisted.python.runtime import platform
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from netlab.check.findings import Closing, Diagnosis, Finding, Level, Report, Step, Verdict
 from netlab.check.reports import gradescope, html, json_, junit, klass, terminal, words
 from netlab.check.reports.progress import Progress
-from netlab.report import files, rows
-from netlab.wire.fields import table
+from netlab.report import files
 from netlab.wire.text import printable
 from tests.check import reports_examples as examples
-from tests.check.reports_examples import HOSTILE, HOSTILE_NAME, finding
+from tests.check.reports_examples import HOSTILE, HOSTILE_NAME, UNSAFE, finding, squeezed
 from tests.report.pages import ATTRIBUTES, ELEMENTS, NO_BROWSER, Page, browser, opened
-from tests.support import PATIENCE
 
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
-UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What no terminal may get, besides newlines."""
 
 FORGED = "core 99 of 99; robust 99 of 99; PASS"
 
@@ -44,11 +32,6 @@ FORGED = "core 99 of 99; robust 99 of 99; PASS"
 def visible(text: str) -> str:
     """As it is shown where XML and HTML forbid more."""
     return printable(text).replace("\ufffe", r"\ufffe").replace("\uffff", r"\uffff")
-
-
-def squeezed(text: str) -> str:
-    """Without blanks: however it was broken into lines."""
-    return re.sub(r"\s+", "", text)
 
 
 class Words(SynchronousTestCase):
@@ -110,51 +93,6 @@ class Words(SynchronousTestCase):
         report = examples.good()
         self.assertEqual(words.command(report), "netlab check tcpv3 127.0.0.1:5005")
         self.assertTrue(words.command(replace(report, side="client")).startswith("netlab check-client tcpv3"))
-
-
-class Rows(SynchronousTestCase):
-    def test_what_fits_stays_as_it_is(self) -> None:
-        written = ["version  text", "01       61|62", "= ab", "", "  indented"]
-        self.assertEqual(
-            list(rows.fitting(written, 80)), ["version  text", "01       61|62", "= ab", "  indented"]
-        )
-
-    def test_a_long_field_goes_on_below_itself(self) -> None:
-        written = table([("version", b"\x01"), ("text", bytes(range(24)))])
-        self.assertEqual(
-            list(rows.fitting(written, 57)),
-            [
-                "version  text",
-                "01       00 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f",
-                "         10 11 12 13 14 15 16 17",
-            ],
-        )
-
-    def test_nothing_is_lost_and_all_fits(self) -> None:
-        for length in (0, 1, 9, 20, 32, 5000):
-            for cuts in ((), (3, 12, 15), range(60)):
-                named = [
-                    ("version", b"\x01"),
-                    ("order", b"\0\0\0\1"),
-                    ("size", b"\0\0\0\x20"),
-                    ("text", bytes(length)),
-                ]
-                written = table(named, cuts)
-                for width in range(40, 140):
-                    made = list(rows.fitting(written, width))
-                    self.assertLessEqual(max(map(len, made)), width)
-                    names = [
-                        row
-                        for row in made
-                        if not re.match(r"[ |]*([0-9a-f]{2}\b|\(no|\.\.\.|[\d,]+ more|more)", row)
-                    ]
-                    self.assertEqual(" ".join(names).split(), written[0].split())
-                    told = [row for row in made if row not in names]
-                    self.assertEqual(squeezed("".join(told)), squeezed(written[1]))
-
-    def test_rows_are_safe(self) -> None:
-        for row in rows.fitting([HOSTILE, "name", f"61 {HOSTILE}"], 80):
-            self.assertIsNone(UNSAFE.search(row))
 
 
 class Terminal(SynchronousTestCase):
@@ -744,177 +682,6 @@ class Classes(SynchronousTestCase):
     def test_a_class_of_nobody(self) -> None:
         self.assertIn("0 submissions", Page(klass.render({}, {})).text)
         self.assertEqual(self.read({}), [])
-
-
-class Files(SynchronousTestCase):
-    def setUp(self) -> None:
-        folder = TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
-
-    def path(self, name: str = "report.json") -> str:
-        return str(self.folder / name)
-
-    def refused(self, path: str, text: str = "new") -> str:
-        """Write, and return what is said of it."""
-        with self.assertRaises(files.CannotWrite) as caught:
-            files.write(path, text)
-        said = str(caught.exception)
-        self.assertNotIn("\n", said)
-        self.assertIsNone(UNSAFE.search(said))
-        return said
-
-    def test_it_is_utf_8_with_plain_newlines(self) -> None:
-        files.write(self.path(), "gr\u00fc\u00dfe\n\u2713\n")
-        self.assertEqual(Path(self.path()).read_bytes(), "gr\u00fc\u00dfe\n\u2713\n".encode())
-
-    def test_an_older_one_is_replaced_and_nothing_else_is_left(self) -> None:
-        for text in ("a longer text", "short"):
-            files.write(self.path(), text)
-        self.assertEqual(
-            [(each.name, each.read_text()) for each in self.folder.iterdir()], [("report.json", "short")]
-        )
-
-    def test_a_reader_of_the_old_one_is_not_disturbed(self) -> None:
-        if platform.isWindows():
-            raise SkipTest("Windows does not replace a file that is being read")
-        files.write(self.path(), "the old text")
-        with open(self.path()) as reader:
-            files.write(self.path(), "new")
-            self.assertEqual(reader.read(), "the old text")
-
-    def test_a_text_that_cannot_be_written_leaves_the_old_one(self) -> None:
-        files.write(self.path(), "the old text")
-        self.refused(self.path(), "half \ud800")
-        self.assertEqual(
-            [(each.name, each.read_text()) for each in self.folder.iterdir()],
-            [("report.json", "the old text")],
-        )
-
-    def test_a_folder_is_never_overwritten(self) -> None:
-        for path in (str(self.folder), f"{self.folder}/", f"{self.folder}/none/"):
-            self.assertIn("it is a folder", self.refused(path))
-        self.assertEqual(list(self.folder.iterdir()), [])
-
-    def test_a_folder_that_is_missing_is_named(self) -> None:
-        said = self.refused(self.path("missing\x1b[2J/report.json"))
-        self.assertIn("there is no folder", said)
-        self.assertIn(r"missing\x1b[2J'; make it first", said)
-
-    def test_a_disk_that_is_full(self) -> None:
-        def full(*paths: str) -> None:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        files.write(self.path(), "the old text")
-        self.patch(os, "replace", full)
-        self.assertEqual(self.refused(self.path()), f"cannot write '{self.path()}': No space left on device")
-        self.assertEqual(
-            [(each.name, each.read_text()) for each in self.folder.iterdir()],
-            [("report.json", "the old text")],
-        )
-
-    def test_a_pipe_stays_one(self) -> None:
-        if platform.isWindows():
-            raise SkipTest("Windows has no named pipes in folders")
-        os.mkfifo(self.path())
-        got: list[str] = []
-        reader = threading.Thread(target=lambda: got.append(Path(self.path()).read_text()), daemon=True)
-        reader.start()
-        files.write(self.path(), "all of it")
-        reader.join(PATIENCE)
-        self.assertEqual(got, ["all of it"])
-        self.assertTrue(stat.S_ISFIFO(os.stat(self.path()).st_mode))
-
-    def test_a_link_stays_one(self) -> None:
-        if platform.isWindows():
-            raise SkipTest("links need a right on Windows")
-        os.symlink(self.path("real.json"), self.path())
-        for text in ("first", "second"):
-            files.write(self.path(), text)
-            self.assertEqual(Path(self.path("real.json")).read_text(), text)
-        self.assertTrue(os.path.islink(self.path()))
-
-    def test_others_may_read_it_as_any_file(self) -> None:
-        if platform.isWindows():
-            raise SkipTest("Windows has other permissions")
-        files.write(self.path(), "x")
-        with open(self.path("plain"), "w"):
-            pass
-        self.assertEqual(os.stat(self.path()).st_mode, os.stat(self.path("plain")).st_mode)
-
-    def test_standard_output(self) -> None:
-        written = io.TextIOWrapper(io.BytesIO(), encoding="ascii", newline="\n")
-        self.patch(sys, "stdout", written)
-        files.write("-", "gr\u00fc\u00dfe\n")
-        self.assertEqual(written.buffer.getvalue(), b"gr\\xfc\\xdfe\n")
-
-    def test_a_standard_output_that_is_gone(self) -> None:
-        class Gone(io.StringIO):
-            def write(self, text: str) -> int:
-                raise BrokenPipeError(32, "Broken pipe")
-
-        self.patch(sys, "stdout", Gone())
-        self.assertEqual(self.refused("-"), "cannot write to standard output: Broken pipe")
-        self.patch(sys, "stdout", None)
-        self.assertIn("there is no standard output", self.refused("-"))
-
-
-class Names(SynchronousTestCase):
-    def test_names_are_kept_where_they_can_be(self) -> None:
-        self.assertEqual(
-            files.names(["ada", "J\u00fcrgen M\u00fcller", "u\u0308"], ".html"),
-            {
-                "ada": "ada.html",
-                "J\u00fcrgen M\u00fcller": "J\u00fcrgen_M\u00fcller.html",
-                "u\u0308": "\u00fc.html",
-            },
-        )
-
-    def test_none_leads_anywhere_or_is_hidden_or_a_device(self) -> None:
-        names = [
-            "..",
-            ".",
-            "",
-            "/",
-            "../../etc/passwd",
-            "a\\b",
-            "C:\\x",
-            ".bashrc",
-            "-rf",
-            "CON",
-            "nul.txt",
-            "Com1",
-        ]
-        names += [
-            HOSTILE_NAME,
-            "\x00",
-            "\udcff",
-            "a\n b",
-            "trailing.",
-            "a:b",
-            "*?",
-            "x" * 500,
-            "\u00fc" * 500,
-        ]
-        made = files.names(names, ".html")
-        self.assertEqual(len({name.casefold() for name in made.values()}), len(names))
-        for name in made.values():
-            self.assertEqual(Path(name).name, name)
-            self.assertNotRegex(name, r'[\x00-\x1f/\\:*?"<>|\ud800-\udfff]|^[.-]|[. ]$')
-            self.assertNotRegex(name, r"(?i)^(con|prn|aux|nul|com\d|lpt\d)\.")
-            self.assertLessEqual(len(name.encode()), 143)
-            self.assertIsNone(UNSAFE.search(name))
-
-    def test_no_two_are_the_same_on_any_system(self) -> None:
-        made = files.names(["Ada", "ada", "a d", "a_d", "a d-2", "A_D", "\u00fc", "u\u0308"], ".html")
-        self.assertEqual(len({name.casefold() for name in made.values()}), 8)
-
-    def test_they_can_be_written(self) -> None:
-        with TemporaryDirectory() as folder:
-            made = files.names([HOSTILE_NAME, "x" * 500, "\u6f22" * 200], ".html")
-            for name in made.values():
-                files.write(os.path.join(folder, name), "x")
-            self.assertEqual(set(os.listdir(folder)), set(made.values()))
 
 
 class Bounds(SynchronousTestCase):
