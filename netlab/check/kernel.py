@@ -1,4 +1,4 @@
-"""What the system knows about programs and their sockets: Linux's /proc, and its diagnosis of sockets.
+"""What the system knows about programs and their sockets: from Linux's /proc, and its diagnosis of sockets.
 
 Nothing here raises and nothing here waits. Where something cannot be known (another system, no right, it is
 gone) the answer is None, or empty.
@@ -11,32 +11,16 @@ import socket
 import struct
 import sys
 from collections.abc import Collection, Iterator
-from typing import NamedTuple
 
-Address = tuple[str, int]
+from netlab import proc
+
+Address = proc.Address
 """An IP address as text, and a port."""
 
-TABLES = {"tcp": ("/proc/net/tcp", "/proc/net/tcp6"), "udp": ("/proc/net/udp", "/proc/net/udp6")}
-"""Where a transport's sockets are listed, IPv4's first: those of this process's network only."""
-
-CHUNK = 1 << 16  # bytes: most files of /proc in one read
 _LISTEN, _UNCONNECTED = 0x0A, 0x07  # states of a socket: TCP listens, UDP has no peer
 _BY_FAMILY, _REQUEST, _NO_COOKIE = 20, 1, 0xFFFFFFFF  # of linux/sock_diag.h
 _SOCK_DIAG = 4  # the netlink family
 _HEADER, _SOCKET = 16, 48  # bytes of a netlink header, of a struct inet_diag_sockid
-_STATE, _USER_TICKS, _SYSTEM_TICKS, _THREADS = 0, 11, 12, 17  # fields of a stat file, behind the name
-
-
-class _Entry(NamedTuple):
-    """One socket of a table."""
-
-    local: Address
-    remote: Address
-    state: int
-    unread: int
-    inode: int
-    last: str
-    """Its last column: of UDP, the datagrams that it dropped."""
 
 
 def known() -> bool:
@@ -52,7 +36,7 @@ def listening(pids: Collection[int] | None, transport: str) -> list[Address]:
         return []  # the tables are dear: to read one takes milliseconds
     return [
         entry.local
-        for entry in _entries(transport)
+        for entry in proc.sockets(transport)
         if entry.state == (_LISTEN if transport == "tcp" else _UNCONNECTED)
         and (pids is None or entry.inode in inodes)
     ]
@@ -66,7 +50,7 @@ def unread(ours: Address, theirs: Address) -> int | None:
     """
     if (asked := _ask(theirs, ours)) is not None:
         return asked
-    for entry in _entries("tcp"):
+    for entry in proc.sockets("tcp"):
         if entry.local == theirs and entry.remote == ours:
             return entry.unread
     return None
@@ -74,32 +58,35 @@ def unread(ours: Address, theirs: Address) -> int | None:
 
 def udp_dropped(port: int) -> int | None:
     """How many datagrams for this local port the kernel has dropped, since its socket's buffer was full."""
-    dropped = [entry.last for entry in _entries("udp") if entry.local[1] == port]
+    dropped = [entry.last for entry in proc.sockets("udp") if entry.local[1] == port]
     return sum(map(int, dropped)) if dropped else None
 
 
 def processes(session: int) -> list[int]:
     """The living processes of a session; those that have ended and wait to be reaped are left out."""
-    return [pid for pid in _pids() if _session(pid) == session and _lives(pid)]
+    return [pid for pid in proc.pids() if _session(pid) == session and proc.lives(pid)]
 
 
 def marked(mark: str) -> list[int]:
     """The living processes that began with this `NAME=value` in their environment, wherever they are."""
     wanted = mark.encode()
-    return [pid for pid in _pids() if wanted in _read(f"{pid}/environ").split(b"\0")]
+    return [pid for pid in proc.pids() if wanted in proc.read(f"{pid}/environ").split(b"\0")]
 
 
 def at_work(pids: Collection[int]) -> bool | None:
     """Does a thread of theirs run now, or wait for a processor or a disk?"""
     states = [
-        fields[_STATE] for pid in pids for task in _tasks(pid) if (fields := _stat(f"{pid}/task/{task}"))
+        fields[proc.STATE]
+        for pid in pids
+        for task in proc.tasks(pid)
+        if (fields := proc.stat(f"{pid}/task/{task}"))
     ]
     return any(state in "RD" for state in states) if states else None
 
 
 def cpu_ticks(pids: Collection[int]) -> int | None:
     """The processor time that they have used, in clock ticks (commonly 10 ms)."""
-    spent = [int(fields[_USER_TICKS]) + int(fields[_SYSTEM_TICKS]) for fields in _stats(pids)]
+    spent = [int(fields[proc.USER_TICKS]) + int(fields[proc.SYSTEM_TICKS]) for fields in _stats(pids)]
     return sum(spent) if spent else None
 
 
@@ -108,8 +95,8 @@ def cpu_time(pids: Collection[int]) -> float | None:
     spent = [
         int(counted.split()[0])
         for pid in pids
-        for task in _tasks(pid)
-        if (counted := _read(f"{pid}/task/{task}/schedstat"))
+        for task in proc.tasks(pid)
+        if (counted := proc.read(f"{pid}/task/{task}/schedstat"))
     ]
     if any(spent):
         return sum(spent) / 1e9
@@ -119,19 +106,19 @@ def cpu_time(pids: Collection[int]) -> float | None:
 
 def descriptors(pids: Collection[int]) -> int | None:
     """How many descriptors they have open."""
-    counts = [len(found) for pid in pids if (found := _listed(f"{pid}/fd"))]
+    counts = [len(found) for pid in pids if (found := proc.listed(f"{pid}/fd"))]
     return sum(counts) if counts else None
 
 
 def memory(pids: Collection[int]) -> int | None:
     """Their resident memory in bytes; what they share is counted for each."""
-    pages = [int(fields.split()[1]) for pid in pids if (fields := _read(f"{pid}/statm"))]
+    pages = [int(fields.split()[1]) for pid in pids if (fields := proc.read(f"{pid}/statm"))]
     return sum(pages) * os.sysconf("SC_PAGE_SIZE") if pages else None
 
 
 def threads(pids: Collection[int]) -> int | None:
     """How many threads they have."""
-    counts = [int(fields[_THREADS]) for fields in _stats(pids)]
+    counts = [int(fields[proc.THREADS]) for fields in _stats(pids)]
     return sum(counts) if counts else None
 
 
@@ -142,67 +129,16 @@ def _session(pid: int) -> int | None:
         return None
 
 
-def _lives(pid: int) -> bool:
-    fields = _stat(f"{pid}")
-    ended = fields and fields[_STATE] in "ZX" and int(fields[_THREADS]) < 2  # else only its first thread has
-    return bool(fields) and not ended
-
-
 def _stats(pids: Collection[int]) -> Iterator[list[str]]:
     for pid in pids:
-        if fields := _stat(f"{pid}"):
+        if fields := proc.stat(f"{pid}"):
             yield fields
-
-
-def _stat(of: str) -> list[str]:
-    """The fields of a stat file from the state on: the name before them may hold anything."""
-    return _read(f"{of}/stat").rpartition(b")")[2].decode().split()
-
-
-def _pids() -> list[int]:
-    return [int(name) for name in _listed("") if name.isdigit()]
-
-
-def _tasks(pid: int) -> list[str]:
-    return _listed(f"{pid}/task")
 
 
 def _sockets(pids: Collection[int]) -> set[int]:
     """The inodes of all sockets that these processes have open."""
-    found = set()
-    for pid in pids:
-        for number in _listed(f"{pid}/fd"):
-            try:
-                target = os.readlink(f"/proc/{pid}/fd/{number}")
-            except OSError:
-                continue
-            if target.startswith("socket:["):
-                found.add(int(target[8:-1]))
-    return found
-
-
-def _entries(transport: str) -> Iterator[_Entry]:
-    for path in TABLES[transport]:
-        for line in _read(path).decode().splitlines()[1:]:
-            fields = line.split()
-            yield _Entry(
-                local=_address(fields[1]),
-                remote=_address(fields[2]),
-                state=int(fields[3], 16),
-                unread=int(fields[4].partition(":")[2], 16),
-                inode=int(fields[9]),
-                last=fields[-1],
-            )
-
-
-def _address(written: str) -> Address:
-    """Read `0100007F:138D`: words of 32 bits, each in the order of this machine."""
-    ip, _, port = written.partition(":")
-    words = [int(ip[at : at + 8], 16) for at in range(0, len(ip), 8)]
-    raw = struct.pack(f"={len(words)}I", *words)
-    mapped = raw.startswith(bytes(10) + b"\xff\xff")
-    family = socket.AF_INET if mapped or len(raw) == 4 else socket.AF_INET6
-    return socket.inet_ntop(family, raw[12:] if mapped else raw), int(port, 16)
+    targets = (target for pid in pids for target in proc.descriptors(pid).values())
+    return {inode for target in targets if (inode := proc.inode(target)) is not None}
 
 
 def _ask(local: Address, remote: Address) -> int | None:
@@ -232,27 +168,3 @@ def _ask(local: Address, remote: Address) -> int | None:
         return None  # it is gone: the kernel may offer its listener instead
     queued: int = struct.unpack_from("=I", answer, _HEADER + 4 + _SOCKET + 4)[0]
     return queued
-
-
-def _read(name: str) -> bytes:
-    """A whole file of /proc; nothing where it cannot be read."""
-    try:
-        file = os.open(os.path.join("/proc", name), os.O_RDONLY)
-    except OSError:
-        return b""
-    try:  # of many processes many times a second: three calls, and no more
-        pieces = []
-        while piece := os.read(file, CHUNK):
-            pieces.append(piece)
-        return b"".join(pieces)
-    except OSError:
-        return b""
-    finally:
-        os.close(file)
-
-
-def _listed(name: str) -> list[str]:
-    try:
-        return os.listdir(os.path.join("/proc", name))
-    except OSError:
-        return []

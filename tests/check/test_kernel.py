@@ -12,6 +12,7 @@ import time
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
+from netlab import proc
 from netlab.check import kernel
 from tests.support import PATIENCE, until
 
@@ -145,7 +146,7 @@ class Unread(Known):
             with socket.create_connection(address(listener)) as connection:
                 if kernel._ask(address(listener), address(connection)) is None:
                     raise SkipTest("this kernel has no diagnosis of sockets")
-        self.patch(kernel, "TABLES", {"tcp": (), "udp": ()})
+        self.patch(proc, "TABLES", {"tcp": (), "udp": ()})
         self.check_all()
 
     def test_without_the_diagnosis_the_tables_tell(self) -> None:
@@ -247,14 +248,14 @@ class Processes(Known):
         self.assertGreater(grown, 0.03)
 
     def test_without_a_fine_count_the_ticks_tell(self) -> None:
-        read = kernel._read
+        read = proc.read
         until(lambda: bool(kernel.cpu_ticks([os.getpid()])), "we use the processor")
         for none in b"", b"0 0 0\n":
 
             def without(name: str, none: bytes = none) -> bytes:
                 return none if name.endswith("schedstat") else read(name)
 
-            self.patch(kernel, "_read", without)
+            self.patch(proc, "read", without)
             ticks = kernel.cpu_ticks([os.getpid()])
             assert ticks is not None
             self.assertGreaterEqual(kernel.cpu_time([os.getpid()]) or 0, ticks / os.sysconf("SC_CLK_TCK"))
@@ -314,8 +315,8 @@ class NotKnown(SynchronousTestCase):
     """Another system: there is no /proc."""
 
     def test_nothing_is_told_and_nothing_raised(self) -> None:
-        self.patch(kernel, "_read", lambda name: b"")
-        self.patch(kernel, "_listed", lambda name: [])
+        self.patch(proc, "read", lambda name: b"")
+        self.patch(proc, "listed", lambda name: [])
         self.patch(kernel, "_ask", lambda local, remote: None)
         pids = [os.getpid()]
         self.assertEqual(kernel.listening(None, "tcp"), [])
