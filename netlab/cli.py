@@ -11,6 +11,7 @@ from importlib import import_module
 from netlab import __version__
 from netlab.check import arguments as check
 from netlab.clients import arguments as clients
+from netlab.explain import arguments as explain
 from netlab.wireshark import arguments as wireshark
 
 DESCRIPTION = """The socket laboratory: clients, a judge of your own programs, packets in Wireshark.
@@ -24,6 +25,9 @@ and talk to it in another:
 
 EPILOG = """The servers: twistd -n netlab-udp, netlab-tcp, netlab-tcpsel, netlab-tcpv2 or netlab-tcpv3.
 --help after any command explains it."""
+
+DIVIDED = tuple(check.COMMANDS)
+"""The commands that take a program behind `--`, besides what they take before it."""
 
 SHELLS = ("bash", "zsh", "tcsh")
 
@@ -41,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     clients.add(commands)
     check.add(commands)
     wireshark.add(commands)
+    explain.add(commands)
     completion = commands.add_parser(
         "completion",
         help="print a script that completes these commands in your shell",
@@ -58,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options, unknown = whole.parse_known_args(own, argparse.Namespace(program=program))
     if unknown:  # told by the command that does not know it, with its own usage
         words = f"unrecognized arguments: {' '.join(unknown)}"
-        if options.command in check.COMMANDS and not program and not unknown[0].startswith("-"):
+        if options.command in DIVIDED and not program and not unknown[0].startswith("-"):
             words += "; a program stands behind --, with all of its words"
         getattr(options, "parser", whole).error(words)
     if options.command == "completion":
@@ -76,7 +81,7 @@ def divided(argv: list[str]) -> tuple[list[str], list[str]]:
 
     argparse would take the program's words for its own optional arguments.
     """
-    if "--" not in argv or argv[0] not in check.COMMANDS:
+    if "--" not in argv or argv[0] not in DIVIDED:
         return argv, []
     at = argv.index("--")
     return argv[:at], argv[at + 1 :]

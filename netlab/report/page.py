@@ -12,7 +12,7 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-a
 pictures and its frames would still not be loaded.
 """
 
-STYLE = """
+COLOURS = """
 :root {
   color-scheme: light dark;
   --ground: #ffffff; --raised: #f6f7f9; --line: #d5d9e0; --ink: #1c2129; --soft: #5a6472; --link: #0b57b8;
@@ -24,6 +24,10 @@ STYLE = """
     --good: #6fd39a; --bad: #ff8f87; --late: #f0b263; --odd: #b7aaff; --quiet: #a3adba;
   }
 }
+"""
+"""The colours of all pages, in light and dark; paper is light. A picture that is a file has them, too."""
+
+_LAYOUT = """
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
 body {
@@ -64,6 +68,8 @@ details[open] > summary { margin-bottom: .75rem; }
   .card { background: none; }
 }
 """
+
+STYLE = COLOURS + _LAYOUT.lstrip("\n")
 """The look of all pages: a phone's width, a wide screen, light, dark, and paper."""
 
 _INVISIBLE = re.compile(

@@ -52,6 +52,7 @@ local netlab_streams = Proto("netlab_streams", "Socket laboratory, streams")
 local field = {
     variant = ProtoField.string("netlab.variant", "Variant"),
     message = ProtoField.string("netlab.message", "Message", base.UNICODE),
+    sender = ProtoField.string("netlab.sender", "Sender"),
     text = ProtoField.string("netlab.text", "Text", base.UNICODE),
     prefix = ProtoField.string("netlab.prefix", "Prefix"),
     reason = ProtoField.string("netlab.reason", "Violation"),
@@ -1503,6 +1504,7 @@ local function datagram_of(tvb, pinfo, conversation, from)
         forth = from == conversation.client,
         bytes = tvb:len() > 0 and tvb:raw() or "",
         conversation = conversation,
+        late = pinfo.visited, -- the first of two passes shows no empty one: what answers it comes after this
     }
 end
 
@@ -1542,6 +1544,10 @@ end
 
 local function add_place(subtree, pf, at)
     subtree:add(pf, UInt64.new(at % 4294967296, math.floor(at / 4294967296))):set_generated()
+end
+
+local function add_sender(subtree, item)
+    subtree:add(field.sender, item.forth and "client" or "server"):set_generated()
 end
 
 local function add_word(tree, pf, word, sentence)
@@ -1637,6 +1643,7 @@ local function show_frame(tvb, at, pinfo, tree, item)
         subtree:add(v2.padding, tvb:range(text_at + text_length, padding))
     end
     subtree:add(field.message, message_of(data)):set_generated()
+    add_sender(subtree, item)
     add_place(subtree, field.start, item.start)
     if item.layout then
         subtree:add(v3.layout, item.layout):set_generated()
@@ -1676,7 +1683,7 @@ local function show_text(tvb, at, pinfo, tree, item)
         missing = connection.missing and item.forth and not item.echo_in and #data > 0
     else
         local conversation = item.conversation
-        missing = item.forth and not item.echo_in and conversation.waiting.echoes > 0
+        missing = item.forth and not item.echo_in and not item.late and conversation.waiting.echoes > 0
             and (item.number < (conversation.answered_until or 0) or model.now - item.time > ECHO_PATIENCE)
     end
     local range = tvb and #data > 0 and tvb:range(at, #data) or nil
@@ -1694,6 +1701,7 @@ local function show_text(tvb, at, pinfo, tree, item)
         end
     end
     subtree:add(field.message, message_of(message)):set_generated()
+    add_sender(subtree, item)
     local word = add_echo(subtree, pinfo, item, missing)
     local column = ("%s %s %s%s%s"):format(VARIANT_NAMES[item.variant], arrow(item.forth), is_answer and PREFIX or "", title,
         word and " (" .. word .. ")" or "")
@@ -1703,6 +1711,7 @@ end
 local function show_violation(range, pinfo, tree, item)
     local subtree = add_tree(tree, range, item, ("%s, %s at byte %d of the %s's stream"):format(TITLES[item.variant],
         item.reason, item.start, item.forth and "client" or "server"))
+    add_sender(subtree, item)
     add_place(subtree, field.offset, item.start)
     if item.layout then
         subtree:add(v3.layout, item.layout):set_generated()

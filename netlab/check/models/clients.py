@@ -648,7 +648,8 @@ NUMBERS = (
         "recv(n) is taken for n bytes",
         "recv(n) returns n bytes at most, and fewer when fewer have come. There is no loop around it, so an "
         "echo that comes in two segments is torn apart.",
-        "data = sock.recv(size)   ->   while len(data) < size: data += sock.recv(size - len(data))",
+        "data = sock.recv(size)   ->   while len(data) < size and "
+        "(piece := sock.recv(size - len(data))): data += piece",
         "client-recv",
         [{"reading": reading} for reading in ("no-loop", "whole-recv", "header-loop", "text-loop")],
     ),

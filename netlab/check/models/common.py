@@ -132,8 +132,8 @@ RESETS = (
     Mistake(
         "reset-uncaught",
         "a reset is not caught",
-        "A client that is killed, or unplugged, ends its connection with a reset: recv() and send() then "
-        "raise ConnectionResetError.",
+        "A client that closes, or is killed, with answers still unread ends its connection with a reset: "
+        "recv() and send() then raise ConnectionResetError. (One that is unplugged says nothing.)",
         "data = conn.recv(n)   ->   try: data = conn.recv(n) except OSError: close",
         "reset",
         [{"resets": "uncaught"}],

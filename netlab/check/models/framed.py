@@ -46,7 +46,8 @@ def no_loop(*readings: str) -> Mistake:
         "recv(n) is taken for n bytes",
         "recv(n) returns n bytes at most, and fewer when fewer have come. There is no loop around it, so a "
         "frame that comes in two segments is torn apart.",
-        "data = conn.recv(size)   ->   while len(data) < size: data += conn.recv(size - len(data))",
+        "data = conn.recv(size)   ->   while len(data) < size and "
+        "(piece := conn.recv(size - len(data))): data += piece",
         "recv",
         [{"reading": reading, "short": short} for reading in readings for short in ("raise", "leave")],
     )

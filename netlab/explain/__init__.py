@@ -1,0 +1,1 @@
+"""Explanations: of captures, and of programs at work."""

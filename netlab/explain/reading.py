@@ -1,0 +1,338 @@
+"""Makes facts of what tshark says about a capture's packets: who talks to whom, in which format."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from itertools import pairwise
+
+from netlab import PORT
+from netlab.explain.facts import (
+    Capture,
+    Conversation,
+    Datagram,
+    End,
+    Exchange,
+    Handled,
+    Mark,
+    Message,
+    Packet,
+    Segment,
+    Session,
+    Unreachable,
+)
+from netlab.wireshark.dissection import CannotRead, Dissection, Tree
+
+FLAGS = {"FIN": 0x01, "SYN": 0x02, "RST": 0x04, "PSH": 0x08, "ACK": 0x10}
+
+OURS = ("netlab", "netlab_v2", "netlab_v3", "netlab_streams")
+"""The names of the dissector's branches."""
+
+UNREACHABLE = {"icmp": ("icmp.type", 3), "icmpv6": ("icmpv6.type", 1)}
+"""Which message of ICMP says that nobody was found."""
+
+REBUILT = "rebuilt by netlab"
+"""How the comment of a recording's first packet begins (W1)."""
+
+_HANDLED = re.compile(r"handled by (.+?)(?:, key fd=(\d+))?(?:;|$)")
+
+
+def read(file: str, ports: Collection[int] = ()) -> Capture:
+    """The facts of a capture file. ports: ports of the laboratory, beside 5005.
+
+    Raises CannotRead. What is spoken on another port is only recognised by its bytes, and not by the first of
+    them: then the file is read once more, with its port named.
+    """
+    capture = _Reader(file, ports).capture()
+    late = {
+        session.server.port
+        for session in capture.sessions
+        if session.ours and session.server.port not in {PORT, *ports} and _has_unnamed_data(session)
+    }
+    late |= {
+        exchange.server.port
+        for exchange in capture.exchanges
+        if exchange.ours and exchange.server.port not in {PORT, *ports}
+        if len(exchange.messages) < len(exchange.datagrams)
+    }
+    return _Reader(file, {*ports, *late}).capture() if late else capture
+
+
+def _has_unnamed_data(session: Session) -> bool:
+    named = {number for message in session.messages for number in message.packets}
+    return any(each.data and not each.again and each.number not in named for each in session.segments)
+
+
+class _Reader:
+    """Reads one file once."""
+
+    def __init__(self, file: str, ports: Collection[int]) -> None:
+        self._dissection = Dissection(file, ports)
+        self._ports = {PORT, *ports}
+        self._capture = Capture(file)
+        self._sessions: dict[str, Session] = {}
+        self._exchanges: dict[str, Exchange] = {}
+        self._trees: dict[int, list[Tree]] = {}
+
+    def capture(self) -> Capture:
+        capture = self._capture
+        for layers in self._dissection:
+            capture.count += 1
+            self._take(layers)
+        if not capture.count:
+            raise CannotRead(2, "there is no packet in it: was the capture stopped before the client ran?")
+        capture.cut_short, capture.more = self._dissection.cut_short, self._dissection.more
+        for session in capture.sessions:
+            self._find_messages(session)
+            _pair(session)
+        for exchange in capture.exchanges:
+            self._find_datagrams(exchange)
+            _pair(exchange)
+        return capture
+
+    def _take(self, layers: Tree) -> None:
+        frame = layers.branch("frame") or Tree()
+        self._capture.seconds = _seconds(frame)
+        ip = next(reversed(layers.branches("ip", "ipv6")), None)
+        if ip is None:
+            return
+        comment = (layers.branch("pkt_comment") or Tree()).text("frame.comment")
+        if REBUILT in comment:
+            self._capture.recorded = True
+        for name, (kind, value) in UNREACHABLE.items():
+            told = layers.branch(name)
+            if told is not None:
+                if told.number(kind, -1) == value:
+                    self._take_unreachable(frame, told, comment)
+                return
+        if tcp := layers.branch("tcp"):
+            self._take_segment(frame, ip, tcp, layers, comment)
+        elif udp := layers.branch("udp"):
+            self._take_datagram(frame, ip, udp, layers, comment)
+
+    def _take_segment(self, frame: Tree, ip: Tree, tcp: Tree, layers: Tree, comment: str) -> None:
+        bits = tcp.number("tcp.flags")
+        segment = Segment(
+            frame.number("frame.number"),
+            _seconds(frame),
+            *_ends(ip, tcp, "tcp"),
+            comment,
+            tuple(_marks(layers)),
+            None if bits & FLAGS["SYN"] else _handled(comment),  # who accepts it is not who serves it
+            frame.number("frame.cap_len") < frame.number("frame.len"),
+            frozenset(name for name, bit in FLAGS.items() if bits & bit),
+            tcp.number("tcp.seq_raw"),
+            tcp.number("tcp.ack_raw"),
+            tcp.number("tcp.seq"),
+            tcp.number("tcp.ack"),
+            tcp.number("tcp.window_size"),
+            tcp.number("tcp.options.mss_val") or _deep_number(tcp, "tcp.options.mss_val"),
+            _bytes(tcp.text("tcp.payload")),
+            tcp.number("tcp.len"),
+            frozenset(_analysis(tcp)),
+        )
+        stream = tcp.text("tcp.stream")
+        session = self._sessions.get(stream)
+        if session is None:
+            client = self._client_of(segment)
+            server = segment.destination if client == segment.source else segment.source
+            session = self._sessions[stream] = Session(len(self._sessions) + 1, client, server)
+            self._capture.sessions.append(session)
+        session.segments.append(segment)
+        self._remember(session, segment, layers)
+
+    def _take_datagram(self, frame: Tree, ip: Tree, udp: Tree, layers: Tree, comment: str) -> None:
+        datagram = Datagram(
+            frame.number("frame.number"),
+            _seconds(frame),
+            *_ends(ip, udp, "udp"),
+            comment,
+            tuple(_marks(layers)),
+            _handled(comment),
+            frame.number("frame.cap_len") < frame.number("frame.len"),
+            _bytes(udp.text("udp.payload")),
+        )
+        stream = udp.text("udp.stream")
+        exchange = self._exchanges.get(stream)
+        if exchange is None:
+            backwards = datagram.source.port in self._ports and datagram.destination.port not in self._ports
+            ends = (datagram.source, datagram.destination)
+            exchange = Exchange(len(self._exchanges) + 1, *(reversed(ends) if backwards else ends))
+            self._exchanges[stream] = exchange
+            self._capture.exchanges.append(exchange)
+        exchange.datagrams.append(datagram)
+        self._remember(exchange, datagram, layers)
+
+    def _take_unreachable(self, frame: Tree, told: Tree, comment: str) -> None:
+        ip = told.branch("ip") or told.branch("ipv6")
+        for transport in "udp", "tcp":
+            inner = told.branch(transport)
+            if ip is not None and inner is not None:
+                ends = _ends(ip, inner, transport)
+                number = frame.number("frame.number")
+                self._capture.unreachable.append(Unreachable(number, _seconds(frame), *ends, comment))
+
+    def _client_of(self, first: Segment) -> End:
+        """Who connected to whom: the SYN says it, or else the ports must."""
+        if "SYN" in first.flags:
+            return first.destination if "ACK" in first.flags else first.source
+        known = [end for end in (first.source, first.destination) if end.port in self._ports]
+        server = known[0] if known else min(first.source, first.destination, key=lambda end: end.port)
+        return first.destination if first.source == server else first.source
+
+    def _remember(self, conversation: Conversation, packet: Packet, layers: Tree) -> None:
+        trees = layers.branches(*OURS)
+        if trees:
+            self._trees[packet.number] = trees
+        for tree in trees:
+            conversation.variant = tree.text("netlab.variant") or conversation.variant
+            if isinstance(conversation, Session):
+                conversation.layout = tree.text("netlab.v3.decided") or conversation.layout
+
+    def _find_messages(self, session: Session) -> None:
+        for segment in session.segments:
+            for tree in self._trees.get(segment.number, ()):
+                if tree.all("netlab.message"):
+                    make = _text if session.variant == "tcp" else _framed
+                    session.messages.append(make(session, segment, tree))
+
+    def _find_datagrams(self, exchange: Exchange) -> None:
+        for datagram in exchange.datagrams:
+            for tree in self._trees.get(datagram.number, ()):
+                if tree.all("netlab.message"):
+                    exchange.messages.append(
+                        Message(
+                            "udp",
+                            exchange.from_client(datagram),
+                            datagram.number,
+                            (datagram.number,),
+                            tree.text("netlab.message"),
+                            datagram.data,
+                            marks=tuple(_marks(Tree([("netlab", tree)]))),
+                            handled=datagram.handled,
+                            echo_of=tree.number("netlab.echo_of") or None,
+                        )
+                    )
+
+
+def _text(session: Session, segment: Segment, tree: Tree) -> Message:
+    return Message(
+        "tcp",
+        session.from_client(segment),
+        segment.number,
+        (segment.number,),
+        tree.text("netlab.message"),
+        segment.data,
+        segment.place,
+        prefixed=bool(tree.all("netlab.prefix")),
+        marks=tuple(_marks(Tree([("netlab", tree)]))),
+        handled=segment.handled,
+        echo_of=tree.number("netlab.echo_of") or None,
+    )
+
+
+def _framed(session: Session, segment: Segment, tree: Tree) -> Message:
+    # With one side's packet, frames of the other's may show that came before their turn.
+    forth, variant = tree.text("netlab.sender") == "client", tree.text("netlab.variant")
+    start, size = tree.number("netlab.start"), tree.number(f"netlab.{variant}.size")
+    end = start + (29 if variant == "v2" else 9 + size)
+    carriers = list(session.between(forth, start, end)) or [segment]
+    return Message(
+        variant,
+        forth,
+        segment.number,
+        tuple(each.number for each in carriers),
+        tree.text("netlab.message"),
+        session.bytes(forth, start, end),
+        start,
+        tuple(after.place - start for _, after in pairwise(carriers)),
+        tree.number(f"netlab.{variant}.order"),
+        size,
+        tree.text("netlab.v3.layout"),
+        marks=tuple(_marks(Tree([("netlab", tree)]))),
+        handled=segment.handled,
+        echo_of=tree.number("netlab.echo_of") or None,
+    )
+
+
+def _pair(conversation: Conversation) -> None:
+    """Tell each message of the client's which answers it got."""
+    asked: dict[int, list[Message]] = {}
+    for message in conversation.messages:
+        if message.forth:
+            asked.setdefault(message.number, []).append(message)
+        elif message.echo_of is not None:
+            candidates = asked.get(message.echo_of, [])
+            if message.order is not None:
+                candidates = [each for each in candidates if each.order == message.order] or candidates
+            unanswered = [each for each in candidates if not each.echoes]
+            for each in unanswered[:1] or candidates[:1]:
+                each.echoes.append(message)
+
+
+def _seconds(frame: Tree) -> float:
+    try:
+        return float(frame.text("frame.time_relative"))
+    except ValueError:
+        return 0.0
+
+
+def _ends(ip: Tree, transport: Tree, name: str) -> tuple[End, End]:
+    version = "ip" if ip.all("ip.src") else "ipv6"
+    return (
+        End(ip.text(f"{version}.src"), transport.number(f"{name}.srcport")),
+        End(ip.text(f"{version}.dst"), transport.number(f"{name}.dstport")),
+    )
+
+
+def _bytes(written: str) -> bytes:
+    try:
+        return bytes.fromhex(written.replace(":", ""))
+    except ValueError:
+        return b""
+
+
+def _handled(comment: str) -> Handled | None:
+    found = _HANDLED.search(comment)
+    return Handled(found[1], int(found[2]) if found[2] else None) if found else None
+
+
+def _walk(tree: Tree) -> Iterator[tuple[str, str]]:
+    """All names with their texts, at any depth."""
+    for name, value in tree:
+        if isinstance(value, Tree):
+            yield name, ""
+            yield from _walk(value)
+        else:
+            yield name, str(value)
+
+
+def _deep_number(tree: Tree, wanted: str) -> int:
+    return next((int(value) for name, value in _walk(tree) if name == wanted and value.isdigit()), 0)
+
+
+def _analysis(tcp: Tree) -> Iterator[str]:
+    for branch in tcp.branches("tcp.analysis"):
+        for flags in branch.branches("tcp.analysis.flags"):
+            for name, _ in _walk(flags):
+                if name.startswith("tcp.analysis."):
+                    yield name.removeprefix("tcp.analysis.")
+
+
+def _marks(layers: Tree) -> Iterator[Mark]:
+    """What the dissector remarks, each with its sentence."""
+    for tree in layers.branches(*OURS):
+        words, sender = list[str](), tree.text("netlab.sender")
+        for name, value in _walk(tree):
+            if name in ("netlab.note", "netlab.reason"):
+                words.append(value)
+            elif name == "_ws.expert.message":
+                yield from (Mark(word, value, sender) for word in _take(words, value))
+
+
+def _take(words: list[str], sentence: str) -> Iterable[str]:
+    for word in words:
+        if sentence.startswith(word):
+            words.remove(word)
+            return [word]
+    return []

@@ -1,0 +1,1 @@
+"""Reports on a capture: for the terminal, for a browser, for programs."""

@@ -1,0 +1,117 @@
+"""The words of an explanation that all its reports use: what is in a file, what limits what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from netlab.explain.facts import VARIANTS, Capture, Exchange, Session
+from netlab.explain.statements import ALL, KINDS, TROUBLE, Question, Statement
+from netlab.explain.telling import handling
+from netlab.wireshark.dissection import MAX_PACKETS
+
+NOTHING = (
+    "there is no TCP session in it, and no datagram of the laboratory: was the right interface captured "
+    "(the loopback, for what stays on this machine), and both directions?"
+)
+"""What is said of a file that holds nothing to explain."""
+
+
+def head(capture: Capture, subjects: Sequence[Session | Exchange]) -> str:
+    """What is in the file, in one line."""
+    sessions = [each for each in subjects if isinstance(each, Session)]
+    exchanges = [each for each in subjects if isinstance(each, Exchange)]
+    counted = [
+        counted_in(len(sessions), "TCP session"),
+        counted_in(len(exchanges), "UDP client"),
+        *(VARIANTS[variant] for variant in capture.variants),
+    ]
+    made = "a recording by netlab" if capture.recorded else "a capture"
+    found = ", ".join(filter(None, counted))
+    return f"{made} of {counted_in(capture.count, 'packet')} in {capture.seconds:.3f} s: {found}"
+
+
+def counted_in(number: int, unit: str) -> str:
+    """A number with its unit, in the plural where it is one; nothing for none."""
+    return f"{number:,} {unit}{'s' * (number != 1)}" if number else ""
+
+
+def limits(capture: Capture, subjects: Sequence[Session | Exchange]) -> Iterator[str]:
+    """What whoever reads the explanation has to know of the file."""
+    if capture.recorded:
+        yield (
+            "It is a recording, rebuilt from what netlab saw at its sockets: the bytes, their order, the "
+            "addresses and who closed are real, the times are those of the server's calls; handshakes and "
+            "acknowledgements are made up, and not told of. Its packets have numbers of their own: match "
+            "them with those of a capture by ports and texts."
+        )
+    if capture.cut_short:
+        yield "The file ends inside a packet, which is left out: was the capture killed?"
+    if capture.more:
+        yield f"Only its first {MAX_PACKETS:,} packets are explained: capture less, or cut it with editcap."
+    if any(packet.cut for each in subjects for packet in each.packets):
+        yield "Of some packets only the beginning was captured (a snap length): the rest is not told of."
+    others = len(capture.conversations) - len(subjects)
+    if others > 0:
+        yield f"Not told of: {counted_in(others, 'other conversation')}."
+    if subjects and not any(each.ours for each in subjects):
+        yield (
+            "Nothing in it was recognised as the laboratory's: only the sessions are explained. Was it "
+            "another port than 5005? Then say which: --port."
+        )
+
+
+def title(conversation: Session | Exchange) -> str:
+    """A conversation as a heading."""
+    variant = f", {VARIANTS[conversation.variant]}" if conversation.ours else ""
+    name = conversation.name if isinstance(conversation, Session) else "client"
+    return f"{name}: {conversation.client} -> {conversation.server}{variant}"
+
+
+def counts(conversation: Session | Exchange) -> tuple[int, int, int]:
+    """How many messages the client sent, how many of them got an answer, and how many came back in all."""
+    sent = [message for message in conversation.messages if message.forth]
+    answered = sum(bool(message.echoes) for message in sent)
+    return len(sent), answered, len(conversation.messages) - len(sent)
+
+
+def troubled(statements: Sequence[Statement]) -> set[str]:
+    """The names of the conversations in which something went wrong."""
+    return {each.where for each in statements if KINDS[each.kind].word == TROUBLE}
+
+
+def chosen(
+    subjects: Sequence[Session | Exchange], statements: Sequence[Statement], most: int
+) -> list[Session | Exchange]:
+    """The conversations to be drawn, where not all can be: first those in which something went wrong."""
+    wrong = troubled(statements)
+    kept = {each.name for each in sorted(subjects, key=lambda each: each.name not in wrong)[:most]}
+    return [each for each in subjects if each.name in kept]
+
+
+def by_question(statements: Sequence[Statement]) -> Iterator[tuple[Question, list[Statement]]]:
+    """The statements in groups, each with the question that they answer."""
+    for question, found in groupby(statements, key=lambda each: KINDS[each.kind]):
+        yield question, list(found)
+
+
+def by_place(statements: Sequence[Statement]) -> Iterator[tuple[str, list[Statement]]]:
+    """The answers to one question in groups, one for each conversation; last what is about several."""
+    places = dict.fromkeys(each.where for each in statements)
+    for where in sorted(places, key=lambda where: where == ALL):
+        yield where, [each for each in statements if each.where == where]
+
+
+def place(where: str, subjects: Sequence[Session | Exchange]) -> str:
+    """The heading of such a group."""
+    if where == ALL:
+        return "all together"
+    return next((title(each) for each in subjects if each.name == where), where)
+
+
+def lacks_threads(subjects: Sequence[Session | Exchange], exercise: str | None) -> bool:
+    """Is it asked which thread or key handled what, and no comment tells it?"""
+    asked = exercise in ("2.2", "3.2") or (
+        exercise is None and any(each.variant == "tcp" for each in subjects)
+    )
+    return asked and not handling.is_told(subjects)
