@@ -12,6 +12,7 @@ from netlab import __version__
 from netlab.check import arguments as check
 from netlab.clients import arguments as clients
 from netlab.explain import arguments as explain
+from netlab.explain.xray import arguments as xray
 from netlab.wireshark import arguments as wireshark
 
 DESCRIPTION = """The socket laboratory: clients, a judge of your own programs, packets in Wireshark.
@@ -26,7 +27,7 @@ and talk to it in another:
 EPILOG = """The servers: twistd -n netlab-udp, netlab-tcp, netlab-tcpsel, netlab-tcpv2 or netlab-tcpv3.
 --help after any command explains it."""
 
-DIVIDED = tuple(check.COMMANDS)
+DIVIDED = (*check.COMMANDS, xray.COMMAND)
 """The commands that take a program behind `--`, besides what they take before it."""
 
 SHELLS = ("bash", "zsh", "tcsh")
@@ -46,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     check.add(commands)
     wireshark.add(commands)
     explain.add(commands)
+    xray.add(commands)
     completion = commands.add_parser(
         "completion",
         help="print a script that completes these commands in your shell",
