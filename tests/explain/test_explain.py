@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import struct
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
-
-from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from netlab.explain.arguments import EXERCISES
 from netlab.explain.reports.terminal import SHOWN
@@ -19,20 +15,16 @@ from netlab.explain.statements import KINDS, QUESTIONS, numbers
 from tests.explain.scenes import v2, v3
 from tests.explain.telling import explained, of_kind
 from tests.support import Program
-from tests.wireshark.reading import Capture
+from tests.wireshark.reading import Capture, FileTestCase
 
 HOSTILE = "\x1b[2J<script>\u202e"
 
 
-class CommandTestCase(SynchronousTestCase):
+class CommandTestCase(FileTestCase):
     """Captures that are made, and the real command."""
 
     def setUp(self) -> None:
-        if shutil.which("tshark") is None:
-            raise SkipTest("there is no tshark")
-        folder = TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
+        super().setUp()
         self.capture = Capture()
 
     @property

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
-from twisted.trial.unittest import SkipTest
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from netlab.observers import pcapng
 from netlab.observers.packets import Address, Conversation, datagram
@@ -87,6 +87,17 @@ class Talk:
         """So much time goes by."""
         self.capture.wait(seconds)
         return self
+
+
+class FileTestCase(SynchronousTestCase):
+    """For tests that have tshark read files, which are in `folder`."""
+
+    def setUp(self) -> None:
+        if shutil.which("tshark") is None:
+            raise SkipTest("there is no tshark")
+        folder = TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
 
 
 class Capture:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import gzip
 import os
 import random
-import shutil
 import sys
 import time
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from twisted.trial.unittest import SkipTest, SynchronousTestCase
+from twisted.trial.unittest import SkipTest
 
 from netlab.wireshark import dissection, tools
 from netlab.wireshark.dissection import CannotRead, Dissection, Tree
-from tests.wireshark.reading import Capture
+from tests.wireshark.reading import Capture, FileTestCase
 
 SLOW = """#!/bin/sh
 echo '['; echo '  {'
@@ -35,14 +33,10 @@ exit 4
 """One that has a complaint with a colour in it."""
 
 
-class Reading(SynchronousTestCase):
+class Reading(FileTestCase):
     def setUp(self) -> None:
-        if shutil.which("tshark") is None:
-            raise SkipTest("there is no tshark")
-        folder = TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
-        self.file = os.path.join(folder.name, "capture.pcapng")
+        super().setUp()
+        self.file = os.path.join(self.folder, "capture.pcapng")
 
     def capture(self) -> bytes:
         """A capture of 6 packets."""

@@ -249,12 +249,16 @@ def _legend(drawn: Sequence[Ladder]) -> Iterator[str]:
         yield "A thin arrow is a packet without data."
     if parts:
         yield "A broad arrow carries data, and its boxes are the messages in it."
+    if any(part.kind == "echo" for part in parts):
+        yield "Blue is what a client sends, green what comes back."
     if any(not (part.begins and part.ends) for part in parts):
         yield "A torn edge: the message goes on in another packet."
     if any(part.kind == "rest" for part in parts):
         yield "A dashed box: other bytes."
     if any(arrow.again for arrow in arrows):
-        yield "Dashed: sent once more."
+        yield "Dashed: sent once more, or nothing new."
+    if any(arrow.broken for arrow in arrows):
+        yield "Red, with a cross: there it ends, or nobody was there."
     if any(arrow.made_up for arrow in arrows):
         yield "Dotted: made up by the recording, so that there is a whole session."
     if any(arrow.handled for arrow in arrows):

@@ -206,11 +206,13 @@ class Drawn(Linux):
         self.assertEqual(len(as_json(found)["processes"][0]["threads"]), MAX_LINES + 7)
 
     def test_a_call_that_is_not_known(self) -> None:
-        found, shown = self.draw([Thread(os.getpid(), "app", "blocked", None, 999, kernel="do_new")])
+        unknown = Thread(os.getpid(), "app", "blocked", None, 999, kernel="do_new")
+        found, shown = self.draw([unknown], selectors={3: ()})
         self.assertIn(
             "something that netlab does not know: system call 999, in the kernel's do_new", shown[2]
         )
         self.assertFalse(found.whole)
+        self.assertNotIn("no thread waits in", shown)  # it may be the one
 
     def test_a_process_that_may_not_be_looked_into(self) -> None:
         found, shown = self.draw([], closed=True)
