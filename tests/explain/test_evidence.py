@@ -17,7 +17,7 @@ from tests.explain.scenes import SCENES, capture
 from tests.explain.telling import name, said_without
 from tests.wireshark.reading import at_once
 
-TRIED = 4
+TRIED = 2
 """Statements of each kind that are tried: of each capture the first and the last, until there are so many."""
 
 

@@ -98,7 +98,8 @@ class Pages(SynchronousTestCase):
 
     def test_the_legend_says_what_is_there(self) -> None:
         said = {
-            "Dashed: sent once more.": "damaged",
+            "Dashed: sent once more": "damaged",
+            "Red, with a cross": "damaged",
             "A torn edge": "pieces",
             "Dotted: made up": "recorded",
             "Beside the server": "recorded",

@@ -15,13 +15,13 @@ from netlab.explain.telling import handling
 from netlab.report import page
 from netlab.report.page import Html, bullets, code, fragment, joined, lines, link, section, tag
 
-MAX_LADDERS = 8
+MAX_LADDERS = 16
 """Ladders on a page: nobody compares more, and each may be five sheets of paper."""
 
 MAX_LISTED = 40
 """Conversations that are listed."""
 
-MAX_PLACES = 8
+MAX_PLACES = 20
 """Conversations of which a question is answered; further ones are answered alike, and JSON has all."""
 
 MAX_ANSWERS, MAX_TROUBLES = 24, 8
@@ -150,11 +150,16 @@ class _Page:
         name = conversation.name if isinstance(conversation, Session) else "datagrams"
         drawn = self._ladder_of.get(conversation.name)
         sent, _, back = words.counts(conversation)
+        carried = any(each.data for each in conversation.packets)
         return [
             tag("span", link(name, fragment(f"ladder-{drawn}")) if drawn else name, class_="nowrap"),
             _address(conversation.client),
             _address(conversation.server),
-            tag("span", VARIANTS.get(conversation.variant, "something else"), class_="nowrap"),
+            tag(
+                "span",
+                VARIANTS.get(conversation.variant, "something else" if carried else "none"),
+                class_="nowrap",
+            ),
             f"{len(packets):,}",
             tag("span", f"{first.at:.3f} \u2013 {last.at:.3f}", class_="nowrap"),
             f"{sent:,}",
