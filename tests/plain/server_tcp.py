@@ -16,7 +16,7 @@ PRINTING = threading.Lock()
 
 def say(line: str) -> None:
     """Print one line at once; a character that stdout cannot write is escaped, never fatal."""
-    with PRINTING:  # or the lines of two clients could mix
+    with PRINTING:  # one line after the other, and each line whole, even at Ctrl-C
         sys.stdout.buffer.write(line.encode(sys.stdout.encoding, "backslashreplace") + b"\n")
         sys.stdout.buffer.flush()
 
