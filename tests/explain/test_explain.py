@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+import subprocess
 import sys
 from pathlib import Path
 
@@ -140,6 +141,19 @@ class Shown(CommandTestCase):
         self.assertEqual(self.run_(self.file, "--json", target), "")
         said = json.loads(Path(target).read_text("utf-8"))
         self.assertEqual((said["format"], said["packets"], len(said["conversations"])), (1, 14, 2))
+
+    def test_any_format_of_files_that_wireshark_reads(self) -> None:
+        self.two_clients()
+        said = explained(self.file)
+        for format in "pcap", "nsecpcap":
+            converted = os.path.join(self.folder, f"lab.{format}")
+            subprocess.run(
+                ["tshark", "-r", self.file, "-F", format, "-w", converted], check=True, capture_output=True
+            )
+            again = explained(converted)
+            self.assertEqual(
+                [each["text"] for each in again["statements"]], [each["text"] for each in said["statements"]]
+            )
 
     def test_several_reports_at_once(self) -> None:
         self.two_clients()

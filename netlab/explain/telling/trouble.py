@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from netlab.explain.facts import Capture, Exchange, Mark, Message, Packet, Segment, Session
 from netlab.explain.statements import Statement, statement
 from netlab.wire import fields, strangers, variable
+from netlab.wire.variable import Layout
 from netlab.wire.violations import REASONS
 
 ANALYSIS = {
@@ -264,7 +265,9 @@ def _told(mark: Mark, who: str, message: Message | None = None) -> str:
 def _violation(conversation: Session | Exchange, packet: Packet, mark: Mark, who: str) -> Statement:
     """Where a stream of frames breaks: the bytes there, and what they are (R8), or what is likely."""
     forth, likely, data, carriers = who == "client", MISTAKES.get(mark.word, ""), b"", set[int]()
+    layout = ""
     if isinstance(conversation, Session):
+        layout = conversation.layout
         frames = [each for each in conversation.messages if each.forth is forth]
         start = max((each.start + len(each.data) for each in frames), default=0)
         data = conversation.bytes(forth, start, start + strangers.LOOKED_AT)
@@ -284,16 +287,19 @@ def _violation(conversation: Session | Exchange, packet: Packet, mark: Mark, who
         f"{mark.word} in the {who}'s stream",
         f"{text} {likely}".rstrip(),
         conversation.copies({packet.number, *carriers}),
-        fields.table(_header(data[:SHOWN_BYTES])),
+        _header(data[:SHOWN_BYTES], layout),
     )
 
 
-def _header(data: bytes) -> list[fields.Field]:
+def _header(data: bytes, layout: str) -> list[str]:
     """Bytes that are no frame, under the names of the fields that stood there."""
+    if not data:
+        return []
     if len(data) < variable.HEADER_LENGTH or data[:1] != b"\1":
-        return fields.text(data) if not data else [("bytes", data)]
-    order, size, text = data[1:5], data[5 : variable.HEADER_LENGTH], data[variable.HEADER_LENGTH :]
-    return [("version", data[:1]), ("order", order), ("size", size), ("text", text)]
+        return fields.table([("bytes", data)])
+    names = Layout(layout or Layout.GUIDE.value).fields.split(", ")
+    parts = data[:1], data[1:5], data[5 : variable.HEADER_LENGTH]
+    return fields.table([*zip(names, parts, strict=True), ("text", data[variable.HEADER_LENGTH :])])
 
 
 def _little_endian(conversation: Session | Exchange) -> Iterator[Statement]:
