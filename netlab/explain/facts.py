@@ -196,6 +196,8 @@ class Exchange(Conversation):
     """A client's UDP socket and the server: there is no connection, only datagrams."""
 
     datagrams: list[Datagram] = field(default_factory=list)
+    shared: bool = False
+    """Does the same socket talk to another server, too?"""
 
     @property
     def packets(self) -> list[Datagram]:
@@ -209,7 +211,7 @@ class Exchange(Conversation):
     @property
     def name(self) -> str:
         """How it is told of."""
-        return f"client {self.client}"
+        return f"client {self.client}" + (f" with {self.server}" if self.shared else "")
 
 
 @dataclass
@@ -297,8 +299,9 @@ class Session(Conversation):
 
     def _kind(self, segment: Segment) -> tuple[bool, int, int]:
         """What a segment brings: the same, if it is sent again. One that brings nothing is alone."""
-        taken = segment.length + len(segment.flags & {"SYN", "FIN", "RST"})
-        return self.from_client(segment), segment.sequence, taken or -segment.number
+        ends = len(segment.flags & {"SYN", "FIN", "RST"})
+        brings = 0 if segment.length else 1 if ends else -segment.number
+        return self.from_client(segment), segment.sequence, brings
 
     @property
     def is_refused(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from itertools import pairwise
 
@@ -85,7 +86,9 @@ class _Reader:
         for session in capture.sessions:
             self._find_messages(session)
             _pair(session)
+        clients = Counter(exchange.client for exchange in capture.exchanges)
         for exchange in capture.exchanges:
+            exchange.shared = clients[exchange.client] > 1
             self._find_datagrams(exchange)
             _pair(exchange)
         return capture
@@ -190,11 +193,15 @@ class _Reader:
                 conversation.layout = tree.text("netlab.v3.decided") or conversation.layout
 
     def _find_messages(self, session: Session) -> None:
+        known = set[tuple[bool, int]]()
+        make = _text if session.variant == "tcp" else _framed
         for segment in session.segments:
             for tree in self._trees.get(segment.number, ()):
                 if tree.all("netlab.message"):
-                    make = _text if session.variant == "tcp" else _framed
-                    session.messages.append(make(session, segment, tree))
+                    message = make(session, segment, tree)
+                    if (message.forth, message.start) not in known:  # or it is sent again
+                        known.add((message.forth, message.start))
+                        session.messages.append(message)
 
     def _find_datagrams(self, exchange: Exchange) -> None:
         for datagram in exchange.datagrams:

@@ -206,5 +206,14 @@ def _packets(pipe: IO[bytes]) -> Iterator[Tree]:
             lines, size = [], len(line)
         lines.append(line)
         if line.startswith(b"  }"):
-            packet = json.loads(b"".join(lines).rstrip(b",\r\n"), object_pairs_hook=Tree)
-            yield packet.branch("_source").branch("layers")
+            yield _layers(b"".join(lines).rstrip(b",\r\n").decode("utf-8", "replace"))
+
+
+def _layers(written: str) -> Tree:
+    """The layers of a packet as tshark writes it. What a file holds may make it write no good JSON."""
+    try:
+        packet: Tree = json.loads(written, object_pairs_hook=Tree, strict=False)
+        layers = (packet.branch("_source") or Tree()).branch("layers")
+    except (ValueError, AttributeError, RecursionError):
+        raise CannotRead(1, "what tshark says of it cannot be understood") from None
+    return layers if layers is not None else Tree()

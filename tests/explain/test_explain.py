@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import struct
 import subprocess
 import sys
 from pathlib import Path
 
 from netlab.explain.arguments import EXERCISES
+from netlab.explain.reading import read
 from netlab.explain.reports.terminal import SHOWN
 from netlab.explain.statements import EXERCISES as ANSWERED
 from netlab.explain.statements import KINDS, QUESTIONS, numbers
+from netlab.explain.telling import tell
+from netlab.wireshark.dissection import CannotRead
 from tests.explain.scenes import v2, v3
-from tests.explain.telling import explained, of_kind
+from tests.explain.telling import explained, name, of_kind
 from tests.support import Program
 from tests.wireshark.reading import Capture, FileTestCase
 
@@ -182,6 +186,28 @@ class Refused(CommandTestCase):
             self.assertEqual(printed.count("\n"), 0, printed)
             self.assertTrue(printed.startswith(f"netlab explain: {file}: "), printed)
             self.assertIn(words, printed)
+
+    def test_a_damaged_capture_is_explained_or_refused(self) -> None:
+        chance = random.Random(6)
+        for _ in range(4):
+            talk = self.capture.talk().send(b"hello", b"you").answer(b"ECHO: hello").finish()
+            talk.answer(b"ECHO: you").close()
+            client = self.capture.client()
+            self.capture.send(client, b"one", b"")
+            self.capture.answer(client, b"one")
+        self.two_clients()
+        whole = Path(self.file).read_bytes()
+        for _ in range(12):
+            damaged = bytearray(whole)
+            for _ in range(chance.randrange(1, 40)):
+                damaged[chance.randrange(200, len(damaged))] = chance.randrange(256)
+            damaged_file = Path(self.folder, "damaged.pcapng")
+            damaged_file.write_bytes(damaged)
+            try:
+                names = [name(each) for each in tell(read(str(damaged_file)))]
+            except CannotRead:
+                continue
+            self.assertEqual(sorted(names), sorted(set(names)))
 
     def test_without_tshark_it_says_how_to_get_it(self) -> None:
         self.two_clients()

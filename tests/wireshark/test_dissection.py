@@ -11,6 +11,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SkipTest
 
+from netlab.observers import pcapng
+from netlab.observers.packets import datagram
 from netlab.wireshark import dissection, tools
 from netlab.wireshark.dissection import CannotRead, Dissection, Tree
 from tests.wireshark.reading import Capture, FileTestCase
@@ -100,6 +102,15 @@ class Reading(FileTestCase):
                 self.numbers()
             except CannotRead as error:
                 self.assertNotIn("\n", str(error))
+
+    def test_a_comment_that_is_no_text(self) -> None:
+        whole = self.capture()
+        commented = pcapng.packet(0, datagram(("10.0.0.1", 40000), ("10.0.0.2", 5005), b"hi"), 'COMMENT "\\')
+        Path(self.file).write_bytes(whole + commented.replace(b"COMMENT", b"\xff\xc3(\x01\x80\n\0"))
+        comments = [layers.branch("pkt_comment") for layers in Dissection(self.file)]
+        self.assertEqual(len(comments), 7)
+        assert comments[-1] is not None
+        self.assertIn("\ufffd", comments[-1].text("frame.comment"))
 
     def test_only_so_many_packets_are_read(self) -> None:
         self.capture()

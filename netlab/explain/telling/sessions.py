@@ -89,9 +89,11 @@ def _data(session: Session, recorded: bool) -> Iterator[Statement]:
     for message in session.messages:
         for number in message.packets:
             inside.setdefault(number, []).append(message)
+    told = set[int]()
     for segment in session.segments:
-        if not segment.length or segment.again:
+        if not segment.length or segment.again or segment.number in told:
             continue
+        told |= session.copies([segment.number])
         who = session.side(session.from_client(segment))
         what = _named(inside.get(segment.number, [])) or shown(segment.data)
         sent = f"The {who} sends {_bytes(segment.length)} ({what})"

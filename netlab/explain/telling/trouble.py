@@ -221,7 +221,7 @@ def _marks(conversation: Session | Exchange) -> Iterator[Statement]:
             if mark.word not in _QUIET and not (
                 mark.word in NOTES and (swapped or message.echo_of is not None)
             ):
-                about = f"{mark.word} at {message.forth}, {message.start}"
+                about = f"{mark.word} at {message.number}, {message.forth}, {message.start}"
                 text = _told(mark, conversation.side(message.forth), message)
                 yield statement("note", conversation, about, text, conversation.copies(message.packets))
     for packet in conversation.packets:
