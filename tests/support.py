@@ -55,6 +55,12 @@ fcntl.ioctl(socket.socket(), SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP)
 """Python code that a new network namespace needs first: its loopback is down."""
 
 
+THEN_RUN = f"{LOOPBACK_UP}\nimport os, sys; os.execvp(sys.argv[1], sys.argv[1:])"
+AS_ANYBODY = () if os.geteuid() == 0 else ("--user", "--map-current-user", "--keep-caps")
+ALONE = ("unshare", *AS_ANYBODY, "--net", sys.executable, "-c", THEN_RUN)
+"""What a command is put behind to be run in a network of its own, with the right to capture there."""
+
+
 class Program:
     """A program in a process of its own. `lines` grows with what it prints; leaving the context ends it."""
 

@@ -123,8 +123,8 @@ QUESTIONS = (
         "of its own client's socket. With a selector, one thread waits in select() for all sockets at once. "
         "Each has a key, which holds its descriptor (fd, the socket's number in the server) and whose it is; "
         "select() returns the keys of those that are ready. The key of the listening socket is one of them: "
-        "then accept() makes a client's socket, and that is registered. (No packet shows this: it is what "
-        "the server wrote into its recording.)",
+        "then accept() makes a client's socket, and that is registered. (No packet on the wire shows this: "
+        "it is what the server wrote into its recording.)",
     ),
     Question(
         "encoding",

@@ -25,11 +25,7 @@ from twisted.trial.unittest import SkipTest
 
 from netlab.wire import fixed, variable
 from netlab.wire.variable import Layout
-from tests.support import LOOPBACK_UP, PATIENCE, PLAIN, ROOT, Program, Served, receive, reset, script
-
-THEN_RUN = f"{LOOPBACK_UP}\nimport os, sys; os.execvp(sys.argv[1], sys.argv[1:])"
-AS_ANYBODY = () if os.geteuid() == 0 else ("--user", "--map-current-user", "--keep-caps")
-ALONE = ("unshare", *AS_ANYBODY, "--net", sys.executable, "-c", THEN_RUN)
+from tests.support import ALONE, PATIENCE, PLAIN, ROOT, Program, Served, receive, reset, script
 
 PORT, OTHER_PORT, NOBODYS_PORT = 5005, 6000, 5006
 """The guide's, one that the dissector must find by itself, and one where nobody listens."""

@@ -25,12 +25,9 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from netlab.wireshark import tools
 from netlab.wireshark.arguments import CAPTURING
 from netlab.wireshark.stream import HEADER, NotUnderstood, Stream
-from tests.support import LOOPBACK_UP, PATIENCE, ROOT, Program, script, until
+from tests.support import ALONE, PATIENCE, ROOT, Program, script, until
 from tests.wireshark.reading import tshark
 
-THEN_RUN = f"{LOOPBACK_UP}\nimport os, sys; os.execvp(sys.argv[1], sys.argv[1:])"
-AS_ANYBODY = () if os.geteuid() == 0 else ("--user", "--map-current-user", "--keep-caps")
-ALONE = ("unshare", *AS_ANYBODY, "--net", sys.executable, "-c", THEN_RUN)
 NO_NAMESPACES = ("unshare", "--user", "--map-root-user", "sh", "-c")
 WITHOUT_RIGHT = ("setpriv", "--bounding-set=-net_raw,-net_admin", "--inh-caps=-net_raw,-net_admin")
 
