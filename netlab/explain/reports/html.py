@@ -54,9 +54,7 @@ code {{ unicode-bidi: isolate; padding: 0 .2em; border-radius: .2em; background:
 @media screen and (min-width: 54rem) {{ .drawn .scroll {{ overflow: visible; }} }}
 @media (max-width: 36rem) {{
   .answer {{ grid-template-columns: minmax(0, 1fr); }}
-  .address {{ display: inline-block; min-width: 10rem; overflow-wrap: anywhere; }}
-.nowrap {{ white-space: nowrap; }}
-.packets {{ text-align: left; }}
+  .packets {{ text-align: left; }}
   .packets::before {{ content: "# "; font-weight: 400; color: var(--soft); }}
 }}
 @media print {{
