@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from netlab.explain.facts import Capture, Exchange, Packet, Segment, Session
 from netlab.explain.statements import EXERCISES
+from netlab.wire.variable import HEADER_LENGTH
 
 CLIENTS = {"udp": "udp", "tcp": "tcp", "v2": "tcpv2", "v3": "tcpv3"}
 """Each variant's word in `netlab client`."""
@@ -16,8 +17,6 @@ ECHOING = ("4.3", "5.3")
 
 SERVED = ("2.2", "3.2")
 """The exercises that ask who serves the clients."""
-
-Conversation = Session | Exchange
 
 
 class Checked(NamedTuple):
@@ -40,7 +39,7 @@ def audit(capture: Capture, exercise: str) -> list[Checked]:
 
 def command(exercise: str) -> str:
     """What captures all that an exercise needs, while its server runs: two clients at the same time."""
-    client = f"netlab client {CLIENTS[EXERCISES[exercise][0]]}{' --echo' if exercise in ECHOING else ''}"
+    client = f"netlab client {CLIENTS[EXERCISES[exercise]]}{' --echo' if exercise in ECHOING else ''}"
     first, second = f"{client} -m one -m two --interval 1", f"{client} -m three -m four --interval 1"
     return f"netlab capture -w lab.pcapng -- sh -c '{first} & {second}; wait'"
 
@@ -62,8 +61,8 @@ class _Audit:
     def __init__(self, capture: Capture, exercise: str) -> None:
         self._capture = capture
         self._exercise = exercise
-        self._variant = EXERCISES[exercise][0]
-        self._spoken: list[Conversation] = [
+        self._variant = EXERCISES[exercise]
+        self._spoken: list[Session | Exchange] = [
             each for each in capture.conversations if each.variant == self._variant
         ]
         self._echo = " --echo" if exercise in ECHOING else ""
@@ -248,9 +247,8 @@ class _Audit:
                 needed=False,
             )
         if self._variant != "udp":
-            accents = [message for message in messages if any(byte > 127 for byte in message.data[9:])]
-            if self._variant == "tcp":
-                accents = [message for message in messages if any(byte > 127 for byte in message.data)]
+            header = 0 if self._variant == "tcp" else HEADER_LENGTH
+            accents = [message for message in messages if not message.data[header:].isascii()]
             yield _checked(
                 "a text with a character of several bytes",
                 bool(accents),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 from typing import NamedTuple
+
+from netlab.wire.fixed import FRAME_LENGTH
+from netlab.wire.variable import HEADER_LENGTH
 
 VARIANTS = {
     "udp": "UDP text",
@@ -17,8 +20,24 @@ VARIANTS = {
 }
 """The dissector's words for the variants, and how they are told."""
 
+MADE_UP, REBUILT = "made up", "rebuilt by netlab"
+"""How a recording's comments begin: where a packet is made up, and where a connection begins (W1)."""
+
+REPEATS = ("spurious_retransmission", "fast_retransmission", "retransmission")
+"""What Wireshark's analysis calls a repetition, the special kinds first: each is a retransmission, too."""
+
 QUOTED = 40
 """Characters of a message that are quoted: enough to know it again."""
+
+
+def counted(number: int, unit: str) -> str:
+    """A number with its unit, in the plural where it is one."""
+    return f"{number:,} {unit}{'s' * (number != 1)}"
+
+
+def frame_length(variant: str, size: int) -> int:
+    """How many bytes a frame has, by the size in its header (F1, V1)."""
+    return FRAME_LENGTH if variant == "v2" else HEADER_LENGTH + size
 
 
 class End(NamedTuple):
@@ -66,7 +85,7 @@ class Packet:
     @property
     def made_up(self) -> bool:
         """Was it never sent like that? A recording holds what kernels do, too, and says so (W1)."""
-        return self.comment.startswith(("made up", "rebuilt"))
+        return self.comment.startswith((MADE_UP, REBUILT))
 
 
 @dataclass(frozen=True)
@@ -80,7 +99,6 @@ class Segment(Packet):
     relative: int = 0
     """The sequence number, counted from the SYN's: what Wireshark shows."""
     relative_acknowledgement: int = 0
-    window: int = 0
     mss: int = 0
     """The greatest segment that the sender takes, in bytes; 0 where it does not say."""
     data: bytes = b""
@@ -102,7 +120,7 @@ class Segment(Packet):
     @property
     def again(self) -> bool:
         """Is it a repetition, or no data at all, only a question whether the peer is still there?"""
-        return any("retransmission" in word or word == "keep_alive" for word in self.analysis)
+        return not self.analysis.isdisjoint((*REPEATS, "keep_alive"))
 
 
 @dataclass(frozen=True)
@@ -151,6 +169,11 @@ class Message:
     def has(self, word: str) -> bool:
         """Does the dissector remark this?"""
         return any(mark.word == word for mark in self.marks)
+
+    @property
+    def length(self) -> int:
+        """Its bytes on the wire, of which some may be missing in the capture."""
+        return len(self.data) if self.size is None else frame_length(self.variant, self.size)
 
     @property
     def named(self) -> str:
@@ -264,18 +287,18 @@ class Session(Conversation):
             None,
         )
 
-    @property
-    def from_its_beginning(self) -> bool:
-        """Is its beginning in the capture?"""
-        return self.syn is not None or self.syn_ack is not None
-
     def carrying(self, forth: bool) -> list[Segment]:
         """The segments of one direction that bring data for the first time, by their place."""
         return self._carriers[forth]
 
-    def acknowledgements(self, forth: bool) -> list[Segment]:
-        """The packets of one direction that acknowledge something, in their order."""
-        return self._acknowledgements[forth]
+    def acknowledging(self, segment: Segment, taken: int) -> Segment | None:
+        """The first packet of the other side that acknowledges so many numbers from the segment's on: its
+        bytes, and one for a FIN.
+        """
+        others = self._acknowledgements[not self.from_client(segment)]
+        at = bisect_left(others, segment.number, key=lambda each: each.number)
+        wanted = segment.relative + taken
+        return next((each for each in others[at:] if each.relative_acknowledgement >= wanted), None)
 
     @cached_property
     def _acknowledgements(self) -> dict[bool, list[Segment]]:
@@ -303,11 +326,15 @@ class Session(Conversation):
         brings = 0 if segment.length else 1 if ends else -segment.number
         return self.from_client(segment), segment.sequence, brings
 
+    @cached_property
+    def resets(self) -> list[Segment]:
+        """The resets, of both sides."""
+        return [each for each in self.segments if "RST" in each.flags]
+
     @property
     def is_refused(self) -> bool:
         """Was the client's SYN answered by a reset?"""
-        reset = next((each for each in self.segments if "RST" in each.flags), None)
-        return reset is not None and self.syn_ack is None and not self.from_client(reset)
+        return bool(self.resets) and self.syn_ack is None and not self.from_client(self.resets[0])
 
     @cached_property
     def _carriers(self) -> dict[bool, list[Segment]]:

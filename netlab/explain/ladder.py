@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from netlab.explain.facts import (
+    REPEATS,
     Capture,
     Conversation,
     Datagram,
@@ -18,6 +19,7 @@ from netlab.explain.facts import (
     Segment,
     Session,
     Unreachable,
+    counted,
 )
 from netlab.wire import fixed, variable
 from netlab.wire.text import REPLY_PREFIX, decode, encode, printable
@@ -43,7 +45,6 @@ _MAX_NAMED = 3
 _ORDER = ("FIN", "SYN", "RST", "PSH", "ACK")
 """The flags as Wireshark lists them."""
 
-_REPEATED = ("spurious_retransmission", "fast_retransmission", "retransmission")
 _BESIDES = (
     *("out_of_order", "lost_segment", "ack_lost_segment", "duplicate_ack"),
     *("zero_window", "window_full", "keep_alive", "reused_ports"),
@@ -383,7 +384,7 @@ def _numbers(segment: Segment) -> str:
 
 
 def _analysed(session: Session, segment: Segment) -> Iterator[Note]:
-    word = next((word for word in _REPEATED if word in segment.analysis), None)
+    word = next((word for word in REPEATS if word in segment.analysis), None)
     if word is not None:
         first = min(session.copies([segment.number]))
         of = f" (first: packet {first})" if first < segment.number else ""
@@ -413,7 +414,7 @@ def _carried(conversation: Session | Exchange) -> dict[int, list[Part]]:
     found: defaultdict[int, list[Part]] = defaultdict(list)
     reached: dict[int, int] = {}
     for message in conversation.messages:
-        places = [0, *message.cuts, _length(message)]
+        places = [0, *message.cuts, message.length]
         for at, number in enumerate(message.packets):
             found[number].append(_part(message, places[at], places[at + 1], len(message.packets)))
             reached[number] = message.start + places[at + 1]
@@ -439,7 +440,7 @@ _FIELD_ENDS = (1, 5, variable.HEADER_LENGTH)
 
 
 def _part(message: Message, start: int, end: int, pieces: int) -> Part:
-    length = _length(message)
+    length = message.length
     is_last = end == length
     kind = "request" if message.forth else "answer"
     if not message.forth and (message.echo_of is not None or message.prefixed):
@@ -466,13 +467,6 @@ def _place(start: int, end: int, length: int) -> str:
     return f"bytes {start} to {end - 1} of {length if known else 'a frame'}"
 
 
-def _length(message: Message) -> int:
-    """Its bytes on the wire; some may be missing in the capture."""
-    if message.variant == "v2":
-        return fixed.FRAME_LENGTH
-    return variable.HEADER_LENGTH + (message.size or 0) if message.variant == "v3" else len(message.data)
-
-
 def _fields(message: Message) -> tuple[tuple[str, int], ...]:
     if message.order is None or message.size is None:
         return ()
@@ -489,8 +483,7 @@ def _padding(message: Message) -> int:
 
 
 def _rest(data: bytes) -> Part:
-    count = f"{len(data):,} byte{'s' * (len(data) != 1)}"
-    return Part("rest", _short(printable(decode(data[: 4 * MAX_TEXT]))), place=count)
+    return Part("rest", _short(printable(decode(data[: 4 * MAX_TEXT]))), place=counted(len(data), "byte"))
 
 
 def _short(text: str) -> str:

@@ -6,9 +6,11 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from itertools import pairwise
+from typing import Any
 
 from netlab import PORT
 from netlab.explain.facts import (
+    REBUILT,
     Capture,
     Conversation,
     Datagram,
@@ -21,6 +23,7 @@ from netlab.explain.facts import (
     Segment,
     Session,
     Unreachable,
+    frame_length,
 )
 from netlab.wireshark.dissection import CannotRead, Dissection, Tree
 
@@ -31,9 +34,6 @@ OURS = ("netlab", "netlab_v2", "netlab_v3", "netlab_streams")
 
 UNREACHABLE = {"icmp": ("icmp.type", 3), "icmpv6": ("icmpv6.type", 1)}
 """Which message of ICMP says that nobody was found."""
-
-REBUILT = "rebuilt by netlab"
-"""How the comment of a recording's first packet begins (W1)."""
 
 _HANDLED = re.compile(r"handled by (.+?)(?:, key fd=(\d+))?(?:;|$)")
 
@@ -128,8 +128,7 @@ class _Reader:
             tcp.number("tcp.ack_raw"),
             tcp.number("tcp.seq"),
             tcp.number("tcp.ack"),
-            tcp.number("tcp.window_size"),
-            tcp.number("tcp.options.mss_val") or _deep_number(tcp, "tcp.options.mss_val"),
+            _mss(tcp) if bits & FLAGS["SYN"] else 0,
             _bytes(tcp.text("tcp.payload")),
             tcp.number("tcp.len"),
             frozenset(_analysis(tcp)),
@@ -207,34 +206,19 @@ class _Reader:
         for datagram in exchange.datagrams:
             for tree in self._trees.get(datagram.number, ()):
                 if tree.all("netlab.message"):
-                    exchange.messages.append(
-                        Message(
-                            "udp",
-                            exchange.from_client(datagram),
-                            datagram.number,
-                            (datagram.number,),
-                            tree.text("netlab.message"),
-                            datagram.data,
-                            marks=tuple(_marks(Tree([("netlab", tree)]))),
-                            handled=datagram.handled,
-                            echo_of=tree.number("netlab.echo_of") or None,
-                        )
-                    )
+                    forth = exchange.from_client(datagram)
+                    exchange.messages.append(_message("udp", forth, datagram, tree, data=datagram.data))
 
 
 def _text(session: Session, segment: Segment, tree: Tree) -> Message:
-    return Message(
+    return _message(
         "tcp",
         session.from_client(segment),
-        segment.number,
-        (segment.number,),
-        tree.text("netlab.message"),
-        segment.data,
-        segment.place,
+        segment,
+        tree,
+        data=segment.data,
+        start=segment.place,
         prefixed=bool(tree.all("netlab.prefix")),
-        marks=tuple(_marks(Tree([("netlab", tree)]))),
-        handled=segment.handled,
-        echo_of=tree.number("netlab.echo_of") or None,
     )
 
 
@@ -242,23 +226,37 @@ def _framed(session: Session, segment: Segment, tree: Tree) -> Message:
     # With one side's packet, frames of the other's may show that came before their turn.
     forth, variant = tree.text("netlab.sender") == "client", tree.text("netlab.variant")
     start, size = tree.number("netlab.start"), tree.number(f"netlab.{variant}.size")
-    end = start + (29 if variant == "v2" else 9 + size)
+    end = start + frame_length(variant, size)
     carriers = list(session.between(forth, start, end)) or [segment]
+    return _message(
+        variant,
+        forth,
+        segment,
+        tree,
+        packets=tuple(each.number for each in carriers),
+        data=session.bytes(forth, start, end),
+        start=start,
+        cuts=tuple(after.place - start for _, after in pairwise(carriers)),
+        order=tree.number(f"netlab.{variant}.order"),
+        size=size,
+        layout=tree.text("netlab.v3.layout"),
+    )
+
+
+def _message(
+    variant: str, forth: bool, packet: Packet, tree: Tree, packets: tuple[int, ...] = (), **more: Any
+) -> Message:
+    """What the dissector shows in this branch of a packet. packets: all that carry it, if several do."""
     return Message(
         variant,
         forth,
-        segment.number,
-        tuple(each.number for each in carriers),
+        packet.number,
+        packets or (packet.number,),
         tree.text("netlab.message"),
-        session.bytes(forth, start, end),
-        start,
-        tuple(after.place - start for _, after in pairwise(carriers)),
-        tree.number(f"netlab.{variant}.order"),
-        size,
-        tree.text("netlab.v3.layout"),
-        marks=tuple(_marks(Tree([("netlab", tree)]))),
-        handled=segment.handled,
+        marks=tuple(_remarks(tree)),
+        handled=packet.handled,
         echo_of=tree.number("netlab.echo_of") or None,
+        **more,
     )
 
 
@@ -314,8 +312,10 @@ def _walk(tree: Tree) -> Iterator[tuple[str, str]]:
             yield name, str(value)
 
 
-def _deep_number(tree: Tree, wanted: str) -> int:
-    return next((int(value) for name, value in _walk(tree) if name == wanted and value.isdigit()), 0)
+def _mss(tcp: Tree) -> int:
+    """The option of a SYN; how deep it stands is another thing in each version of Wireshark."""
+    found = (value for name, value in _walk(tcp) if name == "tcp.options.mss_val" and value.isdigit())
+    return next(map(int, found), 0)
 
 
 def _analysis(tcp: Tree) -> Iterator[str]:
@@ -327,14 +327,19 @@ def _analysis(tcp: Tree) -> Iterator[str]:
 
 
 def _marks(layers: Tree) -> Iterator[Mark]:
-    """What the dissector remarks, each with its sentence."""
+    """What the dissector remarks at a packet."""
     for tree in layers.branches(*OURS):
-        words, sender = list[str](), tree.text("netlab.sender")
-        for name, value in _walk(tree):
-            if name in ("netlab.note", "netlab.reason"):
-                words.append(value)
-            elif name == "_ws.expert.message":
-                yield from (Mark(word, value, sender) for word in _take(words, value))
+        yield from _remarks(tree)
+
+
+def _remarks(tree: Tree) -> Iterator[Mark]:
+    """What it remarks in one of its branches, each with its sentence."""
+    words, sender = list[str](), tree.text("netlab.sender")
+    for name, value in _walk(tree):
+        if name in ("netlab.note", "netlab.reason"):
+            words.append(value)
+        elif name == "_ws.expert.message":
+            yield from (Mark(word, value, sender) for word in _take(words, value))
 
 
 def _take(words: list[str], sentence: str) -> Iterable[str]:

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from netlab.explain.facts import Exchange, Packet, Session
 
 EXERCISES = {
-    "1.2": ("udp",),
-    "2.2": ("tcp",),
-    "3.2": ("tcp",),
-    "4.2": ("v2",),
-    "4.3": ("v2",),
-    "5.2": ("v3",),
-    "5.3": ("v3",),
+    "1.2": "udp",
+    "2.2": "tcp",
+    "3.2": "tcp",
+    "4.2": "v2",
+    "4.3": "v2",
+    "5.2": "v3",
+    "5.3": "v3",
 }
-"""The guide's exercises that are answered from a capture, and the variants that each is about."""
+"""The guide's exercises that are answered from a capture, and the variant that each is about."""
 
 
 ALL = "all"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from netlab.explain.facts import VARIANTS, Capture, Exchange, Session
+from netlab.explain.facts import VARIANTS, Capture, Exchange, Session, counted
 from netlab.explain.statements import ALL, KINDS, TROUBLE, Question, Statement
 from netlab.explain.telling import handling
 from netlab.wireshark.dissection import MAX_PACKETS
@@ -21,19 +21,19 @@ def head(capture: Capture, subjects: Sequence[Session | Exchange]) -> str:
     """What is in the file, in one line."""
     sessions = [each for each in subjects if isinstance(each, Session)]
     exchanges = [each for each in subjects if isinstance(each, Exchange)]
-    counted = [
+    parts = [
         counted_in(len(sessions), "TCP session"),
         counted_in(len(exchanges), "UDP client"),
         *(VARIANTS[variant] for variant in capture.variants),
     ]
     made = "a recording by netlab" if capture.recorded else "a capture"
-    found = ", ".join(filter(None, counted))
+    found = ", ".join(filter(None, parts))
     return f"{made} of {counted_in(capture.count, 'packet')} in {capture.seconds:.3f} s: {found}"
 
 
 def counted_in(number: int, unit: str) -> str:
-    """A number with its unit, in the plural where it is one; nothing for none."""
-    return f"{number:,} {unit}{'s' * (number != 1)}" if number else ""
+    """A number with its unit; nothing for none."""
+    return counted(number, unit) if number else ""
 
 
 def limits(capture: Capture, subjects: Sequence[Session | Exchange]) -> Iterator[str]:

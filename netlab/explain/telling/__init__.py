@@ -28,7 +28,7 @@ def subjects(capture: Capture, exercise: str | None = None) -> list[Session | Ex
     exercise, if there are any.
     """
     ours = list(_ours(capture)) or [each for each in capture.conversations if isinstance(each, Session)]
-    wanted = [each for each in ours if each.variant in EXERCISES.get(exercise or "", ())]
+    wanted = [each for each in ours if each.variant == EXERCISES.get(exercise or "")]
     return wanted or ours
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from netlab.explain.facts import Capture, Exchange, Message, Session
+from netlab.explain.facts import Capture, Exchange, Message, Session, counted
 from netlab.explain.statements import Statement, statement
 from netlab.wire import fields, fixed, strangers, variable
 from netlab.wire.text import complete_length, decode
@@ -37,13 +37,13 @@ def tell(capture: Capture, subjects: Sequence[Session | Exchange]) -> Iterator[S
 
 def _datagram(exchange: Exchange, message: Message) -> Statement:
     count, characters = len(message.data), len(decode(message.data))
-    differ = "" if count == characters else f", {_count(characters, 'character')} in UTF-8"
+    differ = "" if count == characters else f", {counted(characters, 'character')} in UTF-8"
     return statement(
         "datagram",
         exchange,
         f"datagram {message.number}",
         f"The {exchange.side(message.forth)}'s datagram is one message, {message.named}: "
-        f"{_count(count, 'byte')}{differ}; with the header its length is {count + 8:,}.",
+        f"{counted(count, 'byte')}{differ}; with the header its length is {count + 8:,}.",
         [message.number],
         fields.table(fields.text(message.data)),
     )
@@ -55,15 +55,11 @@ def _text(session: Session, message: Message) -> Statement:
         "text",
         session,
         f"{who}'s text at {message.start}",
-        f"The {who}'s text {message.named} has {_count(len(decode(message.data)), 'character')} and "
-        f"{_count(count, 'byte')}. In the stream nothing marks its end.",
+        f"The {who}'s text {message.named} has {counted(len(decode(message.data)), 'character')} and "
+        f"{counted(count, 'byte')}. In the stream nothing marks its end.",
         session.copies(message.packets),
         fields.table(fields.text(message.data)),
     )
-
-
-def _count(number: int, unit: str) -> str:
-    return f"{number:,} {unit}{'s' * (number != 1)}"
 
 
 def _layout(session: Session) -> Iterator[Statement]:
@@ -76,7 +72,7 @@ def _layout(session: Session) -> Iterator[Statement]:
             f"{session.side(decisive.forth)}'s frame at {decisive.start}",
             f"The header's fields are {Layout(session.layout).fields} (netlab calls this layout "
             f"`{session.layout}`): order {decisive.order}, size {decisive.size}. Read the other way round, "
-            f"the order would be {decisive.size}, and the text {_count(decisive.order or 0, 'byte')} long.",
+            f"the order would be {decisive.size}, and the text {counted(decisive.order or 0, 'byte')} long.",
             session.copies(decisive.packets),
         )
 
@@ -122,9 +118,9 @@ def _frame(session: Session, message: Message) -> Iterator[Statement]:
 
 
 def _fields(message: Message) -> list[fields.Field]:
-    if message.variant == "v2" and len(message.data) == fixed.FRAME_LENGTH:
+    if message.variant == "v2" and len(message.data) == message.length:
         return fields.fixed(fixed.Frame(*fixed.LAYOUT.unpack(message.data)))
-    if message.variant == "v3" and len(message.data) == HEADER_LENGTH + (message.size or 0):
+    if message.variant == "v3" and len(message.data) == message.length:
         layout = Layout.SCRIPTS if message.layout == "scripts" else Layout.GUIDE
         return fields.variable(variable.format(layout, message.size or 0).decode(message.data), layout)
     return [("bytes", message.data)]  # a part of it is not in the capture
@@ -148,7 +144,7 @@ def _text_field(session: Session, message: Message, about: str) -> Iterator[Stat
             "padded",
             session,
             about,
-            f"The text was padded: {_count(padding, 'byte')} 2d (`-`) {'fills' if padding == 1 else 'fill'} "
+            f"The text was padded: {counted(padding, 'byte')} 2d (`-`) {'fills' if padding == 1 else 'fill'} "
             f"the field up to {fixed.TEXT_LENGTH}; size {size} says how many characters are the text.",
             carriers,
         )

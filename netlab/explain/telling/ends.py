@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from netlab.explain.facts import Capture, Exchange, Segment, Session
+from netlab.explain.facts import Capture, Exchange, Segment, Session, counted
 from netlab.explain.statements import Statement, statement
 
 
@@ -28,14 +28,14 @@ def _fins(session: Session, recorded: bool) -> Iterator[Statement]:
         evidence = [fin]
         if fin is not first:
             text = f"The {who} closes, too, with its FIN, Seq={fin.relative} ({fin.sequence})"
-            if not recorded and _acknowledging(session, first, forth) is fin:
+            if not recorded and session.acknowledging(first, first.length + 1) is fin:
                 text += f", which acknowledges the {other}'s in the same packet"
         elif _has_seen_all(session, fin, way):
             text = f"The {who} closes first, with its FIN, Seq={fin.relative} ({fin.sequence})"
             text += ": it is the one that stays in TIME_WAIT"
         else:
             text = f"The {who} closes, with its FIN"
-        acknowledging = None if recorded else _acknowledging(session, fin, way)
+        acknowledging = None if recorded else session.acknowledging(fin, fin.length + 1)
         if acknowledging is not None:
             evidence.append(acknowledging)
             text += (
@@ -48,27 +48,15 @@ def _fins(session: Session, recorded: bool) -> Iterator[Statement]:
     after = [each for each in session.carrying(not forth) if each.number > first.number and not each.again]
     if after:
         who, other = session.side(forth), session.side(not forth)
-        count = sum(each.length for each in after)
         yield statement(
             "after-fin",
             session,
             f"{other} after the {who}'s FIN",
-            f"After the {who}'s FIN the {other} still sends {count:,} byte{'s' * (count != 1)}: the other "
-            "direction is open (half-close), and nothing is lost.",
+            f"After the {who}'s FIN the {other} still sends "
+            f"{counted(sum(each.length for each in after), 'byte')}: the other direction is open "
+            "(half-close), and nothing is lost.",
             session.copies(each.number for each in (first, *after)),
         )
-
-
-def _acknowledging(session: Session, fin: Segment, forth: bool) -> Segment | None:
-    wanted = fin.relative + fin.length + 1
-    return next(
-        (
-            each
-            for each in session.acknowledgements(not forth)
-            if each.number > fin.number and each.relative_acknowledgement >= wanted
-        ),
-        None,
-    )
 
 
 def _has_seen_all(session: Session, fin: Segment, forth: bool) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from netlab.explain.facts import Capture, Exchange, Message, Session
+from netlab.explain.facts import Capture, Exchange, Message, Packet, Session
 from netlab.explain.statements import Statement, statement
 
 ABSENT = (
@@ -51,12 +51,10 @@ def _quoted(message: Message) -> str:
 
 
 def _served(conversation: Session | Exchange) -> Iterator[Statement]:
-    packets = [each for each in conversation.packets if each.handled]
-    threads = {each.handled.thread for each in packets if each.handled}
-    keys = {each.handled.key for each in packets if each.handled and each.handled.key is not None}
+    packets, threads, keys = _handlers(conversation)
     if len(threads) != 1:
         return
-    thread = next(iter(threads))
+    thread = threads.pop()
     if keys:
         said = (
             f"The key fd={_listed(keys)} of the selector is this client's; whenever it was ready, the thread "
@@ -69,24 +67,25 @@ def _served(conversation: Session | Exchange) -> Iterator[Statement]:
     yield statement("served-by", conversation, "who serves it", said, packets)
 
 
+def _handlers(conversation: Session | Exchange) -> tuple[list[Packet], set[str], set[int]]:
+    """The packets whose comments tell who handled them, and by which threads and for which keys that was."""
+    packets = [each for each in conversation.packets if each.handled]
+    handled = [each.handled for each in packets if each.handled]
+    keys = {each.key for each in handled if each.key is not None}
+    return list(packets), {each.thread for each in handled}, keys
+
+
 def _listed(keys: set[int]) -> str:
     return " and ".join(map(str, sorted(keys)))
 
 
 def _together(sessions: Sequence[Session]) -> Iterator[Statement]:
-    served = [(each, [packet for packet in each.packets if packet.handled]) for each in sessions]
-    told = [(each, packets) for each, packets in served if packets]
+    told = [(each.client, *_handlers(each)) for each in sessions]
+    told = [each for each in told if each[1]]
     if len(told) < 2:
         return
-    evidence = [packet for _, packets in told for packet in packets]
-    threads = {
-        each.name: {packet.handled.thread for packet in packets if packet.handled} for each, packets in told
-    }
-    keys = {
-        each.name: {packet.handled.key for packet in packets if packet.handled and packet.handled.key}
-        for each, packets in told
-    }
-    all_threads = set().union(*threads.values())
+    evidence = [packet for _, packets, _, _ in told for packet in packets]
+    all_threads = {thread for _, _, threads, _ in told for thread in threads}
     if len(all_threads) == 1:
         yield statement(
             "one-thread",
@@ -96,8 +95,8 @@ def _together(sessions: Sequence[Session]) -> Iterator[Statement]:
             f"{'both' if len(told) == 2 else f'all {len(told)}'} clients, one message after the other.",
             evidence,
         )
-        if all(keys.values()):
-            listed = "; ".join(f"{each.client}: fd={_listed(_known(keys[each.name]))}" for each, _ in told)
+        if all(keys for _, _, _, keys in told):
+            listed = "; ".join(f"{client}: fd={_listed(keys)}" for client, _, _, keys in told)
             yield statement(
                 "keys-differ",
                 None,
@@ -105,8 +104,8 @@ def _together(sessions: Sequence[Session]) -> Iterator[Statement]:
                 f"Each client has a key of its own: {listed}.",
                 evidence,
             )
-    elif sum(map(len, threads.values())) == len(all_threads):
-        listed = "; ".join(f"{each.client}: {next(iter(threads[each.name]))}" for each, _ in told)
+    elif sum(len(threads) for _, _, threads, _ in told) == len(all_threads):
+        listed = "; ".join(f"{client}: {next(iter(threads))}" for client, _, threads, _ in told)
         yield statement(
             "threads-differ",
             None,
@@ -114,7 +113,3 @@ def _together(sessions: Sequence[Session]) -> Iterator[Statement]:
             f"Each of the {len(told)} clients has a thread of its own: {listed}.",
             evidence,
         )
-
-
-def _known(keys: Collection[int | None]) -> set[int]:
-    return {key for key in keys if key is not None}

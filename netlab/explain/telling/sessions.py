@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
-from netlab.explain.facts import Capture, Exchange, Message, Segment, Session
+from netlab.explain.facts import Capture, Exchange, Message, Segment, Session, counted
 from netlab.explain.statements import Statement, numbers, statement
 from netlab.wire.text import decode, printable
 
@@ -57,7 +56,7 @@ def _handshake(session: Session) -> Iterator[Statement]:
             session.copies([answer.number]),
         )
     if answer is not None and third is not None:
-        data = f"; it brings the first {_bytes(third.length)} along" if third.length else ""
+        data = f"; it brings the first {counted(third.length, 'byte')} along" if third.length else ""
         yield statement(
             "established",
             session,
@@ -96,7 +95,7 @@ def _data(session: Session, recorded: bool) -> Iterator[Statement]:
         told |= session.copies([segment.number])
         who = session.side(session.from_client(segment))
         what = _named(inside.get(segment.number, [])) or shown(segment.data)
-        sent = f"The {who} sends {_bytes(segment.length)} ({what})"
+        sent = f"The {who} sends {counted(segment.length, 'byte')} ({what})"
         if recorded:
             made = segment.comment.partition(":")[0]
             yield statement(
@@ -130,19 +129,19 @@ def _ack(segment: Segment) -> str:
 
 
 def _acknowledged(session: Session, segment: Segment, who: str) -> Iterator[Statement]:
-    forth = session.from_client(segment)
-    answer, other = _acknowledging(session, segment, forth), session.side(not forth)
+    answer = session.acknowledging(segment, segment.length)
+    other = session.side(not session.from_client(segment))
     if answer is None:
         return
     after = answer.at - segment.at
     way = f"alone, {1000 * after:.0f} ms later" if after >= DELAYED else "alone"
     if answer.length:
-        way = f"together with {_bytes(answer.length)} of its own"
+        way = f"together with {counted(answer.length, 'byte')} of its own"
     elif "FIN" in answer.flags:
         way = f"together with the {other}'s FIN"
     end = segment.relative + segment.length
     besides = ""
-    if _is_more(answer, end):
+    if answer.relative_acknowledgement > end:
         fin = any(
             "FIN" in each.flags
             and each.source == segment.source
@@ -162,19 +161,6 @@ def _acknowledged(session: Session, segment: Segment, who: str) -> Iterator[Stat
         f"with {_ack(answer)}, {way}{besides}.",
         {*session.copies([segment.number]), answer.number},
     )
-
-
-def _is_more(answer: Segment, end: int) -> bool:
-    """Does it acknowledge more than what ends there?"""
-    return answer.relative_acknowledgement > end
-
-
-def _acknowledging(session: Session, segment: Segment, forth: bool) -> Segment | None:
-    """The first packet of the other side that acknowledges a segment whole."""
-    others = session.acknowledgements(not forth)
-    at = bisect_left(others, segment.number, key=lambda each: each.number)
-    wanted = segment.relative + segment.length
-    return next((each for each in others[at:] if each.relative_acknowledgement >= wanted), None)
 
 
 def _apart(sessions: Sequence[Session]) -> Iterator[Statement]:
@@ -207,7 +193,3 @@ def shown(data: bytes) -> str:
     """The beginning of some data, as a text that is safe to print."""
     text = printable(decode(data[: 4 * SHOWN]))
     return f"`{text}`" if len(text) <= SHOWN else f"`{text[:SHOWN]}\u2026`"
-
-
-def _bytes(count: int) -> str:
-    return f"{count:,} byte{'s' * (count != 1)}"

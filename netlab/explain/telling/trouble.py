@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-from netlab.explain.facts import Capture, Exchange, Mark, Message, Packet, Segment, Session
+from netlab.explain.facts import REPEATS, Capture, Exchange, Mark, Message, Packet, Segment, Session, counted
 from netlab.explain.statements import Statement, statement
 from netlab.wire import fields, strangers, variable
 from netlab.wire.variable import Layout
@@ -35,8 +35,6 @@ ANALYSIS = {
     "port with bind()",
 }
 """What Wireshark's analysis remarks at a segment, as far as it tells a reader something."""
-
-_REPEATS = ("spurious_retransmission", "fast_retransmission", "retransmission")
 
 MISTAKES = {
     "wrong-version": "Likely: this is another format, or has no header at all; or the frame before it was "
@@ -105,7 +103,6 @@ def tell(capture: Capture, subjects: Sequence[Session | Exchange]) -> Iterator[S
 
 def _not_there(capture: Capture, session: Session) -> Iterator[Statement]:
     syns = session.syns
-    resets = [each for each in session.segments if "RST" in each.flags]
     if session.is_refused:
         yield statement(
             "refused",
@@ -115,9 +112,9 @@ def _not_there(capture: Capture, session: Session) -> Iterator[Statement]:
             f"{session.server.port}, and its kernel answers the SYN with a reset (ConnectionRefusedError in "
             "the client). Likely: the server was not started yet, has ended, or listens on another port or "
             "address.",
-            [*syns, *resets],
+            [*syns, *session.resets],
         )
-    elif syns and session.syn_ack is None and not resets:
+    elif syns and session.syn_ack is None and not session.resets:
         yield statement(
             "unanswered",
             session,
@@ -130,9 +127,9 @@ def _not_there(capture: Capture, session: Session) -> Iterator[Statement]:
 
 
 def _reset(session: Session) -> Iterator[Statement]:
-    reset = next((each for each in session.segments if "RST" in each.flags), None)
-    if reset is None or session.is_refused:
+    if not session.resets or session.is_refused:
         return
+    reset = session.resets[0]
     forth = session.from_client(reset)
     who, other = session.side(forth), session.side(not forth)
     yield statement(
@@ -141,7 +138,7 @@ def _reset(session: Session) -> Iterator[Statement]:
         f"{who}'s reset",
         f"The {who} ends the session with a reset (RST): the {other}'s next recv() or send() fails "
         f"(ConnectionResetError). {_why(session, reset, who)}",
-        [each for each in session.segments if "RST" in each.flags],
+        session.resets,
     )
 
 
@@ -197,7 +194,7 @@ def _unreachable(capture: Capture, exchange: Exchange) -> Iterator[Statement]:
 def _analysis(session: Session) -> Iterator[Statement]:
     for segment in session.segments:
         words = [word for word in segment.analysis if word in ANALYSIS]
-        repeats = [word for word in _REPEATS if word in words]
+        repeats = [word for word in REPEATS if word in words]
         for word in sorted(words):
             if word in repeats[1:]:
                 continue  # Wireshark calls each special kind a retransmission, too
@@ -205,7 +202,7 @@ def _analysis(session: Session) -> Iterator[Statement]:
             what = f"The {session.side(forth)}'s packet {segment.number}"
             if segment.length:
                 what += f", Seq {segment.relative} to {segment.relative + segment.length - 1},"
-            evidence = session.copies([segment.number]) if word in _REPEATS else {segment.number}
+            evidence = session.copies([segment.number]) if word in REPEATS else {segment.number}
             yield statement(
                 "analysis", session, f"{word} at {segment.number}", f"{what} {ANALYSIS[word]}.", evidence
             )
@@ -242,7 +239,7 @@ def _missing_echoes(conversation: Session | Exchange) -> Iterator[Statement]:
         what = f"{'the message' if len(lacking) == 1 else f'{len(lacking):,} messages'} {names}{more}"
         if conversation.variant == "tcp":
             count = sum(len(message.data) for message in lacking)
-            what = f"{count:,} bytes of text in {len(lacking):,} segment{'s' * (len(lacking) != 1)}"
+            what = f"{count:,} bytes of text in {counted(len(lacking), 'segment')}"
         answered = sum(bool(message.echoes) for message in conversation.messages)
         yield statement(
             "missing-echo",

@@ -12,6 +12,7 @@ from typing import TextIO
 from netlab.explain.xray import table
 from netlab.explain.xray.json_ import as_json
 from netlab.explain.xray.picture import Picture
+from netlab.report.terminal import BOLD, PLAIN
 from netlab.wire.text import printable, writable
 
 SHARE = 4
@@ -20,7 +21,6 @@ SHARE = 4
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l\x1b[?7l", "\x1b[?7h\x1b[?25h\x1b[?1049l"
 """The terminal's other screen, without a cursor and without wrapping; and back."""
 _HOME, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
-_BOLD, _PLAIN = "\x1b[1m", "\x1b[m"
 
 
 class Screen:
@@ -113,7 +113,7 @@ class Redrawn(Screen):
         drawn = []
         for line in [*rows, *below][: size.lines]:
             line = line[: size.columns]
-            drawn.append((line if line.startswith(" ") else f"{_BOLD}{line}{_PLAIN}") + _CLEAR_LINE)
+            drawn.append((line if line.startswith(" ") else f"{BOLD}{line}{PLAIN}") + _CLEAR_LINE)
         self._stream.write(_HOME + "\n".join(drawn) + _CLEAR_BELOW)
         self._stream.flush()
 
