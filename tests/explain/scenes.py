@@ -145,6 +145,8 @@ def datagrams(folder: Path) -> Truth:
             stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(5)
         )
         sent: list[tuple[str, str]] = []
+        for client in again, late:  # now, or by chance one gets the port that the first gives back
+            client.bind(("127.0.0.1", 0))
 
         def send(client: socket.socket, text: str) -> None:
             client.settimeout(PATIENCE)
@@ -293,10 +295,10 @@ def trouble(folder: Path) -> Truth:
         names[what] = name_of(found)
         return found
 
-    with socket.socket() as refused:
-        refused.bind(("127.0.0.1", 0))
-        names["refused"] = name_of(refused)
-        assert refused.connect_ex(("127.0.0.1", NOBODYS_PORT))
+    refused = socket.socket()  # it keeps its port to the end: another client is not to get that
+    refused.bind(("127.0.0.1", 0))
+    names["refused"] = name_of(refused)
+    assert refused.connect_ex(("127.0.0.1", NOBODYS_PORT))
     with netlabs("netlab-tcpv3", "--echo"):
         with client("wrong-version") as wrong:
             wrong.sendall(v3(1, "good"))
@@ -339,6 +341,7 @@ def trouble(folder: Path) -> Truth:
         accepted.close()
     with socket.create_server(("127.0.0.1", OTHER_PORT), backlog=0), ExitStack() as stack:
         names["unanswered"] = name_of(_unanswered(stack))
+    refused.close()
     return {"clients": names}
 
 
