@@ -114,7 +114,7 @@ class _Page:
                 "header",
                 tag("h1", name),
                 tag("p", self._head(), class_="soft"),
-                bullets(words.limits(self._capture, self._subjects)),
+                bullets(words.limits(self._capture, self._subjects, self._exercise)),
                 self._contents([question for question, _ in questions]),
             ),
             *(self._question(*pair, class_="card trouble") for pair in trouble),

@@ -80,7 +80,7 @@ class _Report:
         head = f"{self._capture.file}: {words.head(self._capture, self._subjects)}"
         for line in writer.prose(head, 0):
             yield writer.paint(BOLD, line)
-        for limit in words.limits(self._capture, self._subjects):
+        for limit in words.limits(self._capture, self._subjects, exercise):
             yield from writer.prose(limit)
         yield from self._summary()
         questions = list(words.by_question(self._statements))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from netlab.explain.facts import VARIANTS, Capture, Exchange, Session, counted
-from netlab.explain.statements import ALL, KINDS, TROUBLE, Question, Statement
+from netlab.explain.statements import ALL, EXERCISES, KINDS, TROUBLE, Question, Statement
 from netlab.explain.telling import handling
 from netlab.wireshark.dissection import MAX_PACKETS
 
@@ -36,8 +36,15 @@ def counted_in(number: int, unit: str) -> str:
     return counted(number, unit) if number else ""
 
 
-def limits(capture: Capture, subjects: Sequence[Session | Exchange]) -> Iterator[str]:
-    """What whoever reads the explanation has to know of the file."""
+def limits(
+    capture: Capture, subjects: Sequence[Session | Exchange], exercise: str | None = None
+) -> Iterator[str]:
+    """What its reader has to know of the file. exercise: whose questions are answered."""
+    if exercise is not None and all(each.variant != EXERCISES[exercise] for each in subjects):
+        yield (
+            f"Nothing in it is of exercise {exercise}, which is about {VARIANTS[EXERCISES[exercise]]}; so "
+            "its questions are answered of what there is."
+        )
     if capture.recorded:
         yield (
             "It is a recording, rebuilt from what netlab saw at its sockets: the bytes, their order, the "

@@ -14,6 +14,9 @@ LINUX = range(32_768, 61_000)
 DYNAMIC = range(49_152, 65_536)
 """What IANA has set aside for that (RFC 6335), and Windows and macOS give out."""
 
+SYSTEMS = (("Linux", LINUX), ("Windows and macOS", DYNAMIC))
+"""Whose kernels choose from which ports."""
+
 LISTED = 12
 """Ports that are named one by one: a class has more."""
 
@@ -54,9 +57,7 @@ def chosen(port: int, when: str) -> str:
     """Who chose a port, as far as its number tells. when: in which call a kernel chooses one."""
     if port in PRIVILEGED:
         return "No kernel gives out a port below 1024 by itself: the program asked for it, with bind()."
-    systems = " and ".join(
-        name for name, range in (("Linux", LINUX), ("Windows and macOS", DYNAMIC)) if port in range
-    )
+    systems = ", ".join(name for name, range in SYSTEMS if port in range)
     if not systems:
         return (
             "No Linux, Windows or macOS gives out such a port by default: the program asked for it (bind())."
