@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, ClassVar, Generic, TypeVar
 
 from twisted.internet import error
@@ -17,7 +18,7 @@ from twisted.internet.protocol import connectionDone as _connection_done
 from twisted.python.failure import Failure
 
 from netlab.protocols.resets import tell_resets
-from netlab.wire.framing import Cutter, FixedFormat, Item, Remark, Run, SizedFormat, StreamCutter
+from netlab.wire.framing import Cutter, FixedFormat, Item, Remark, Run, SizedFormat, StreamCutter, as_tuple
 from netlab.wire.violations import Violation
 
 F = TypeVar("F")
@@ -47,7 +48,7 @@ class FrameReceiver(Protocol, Generic[F]):
         """Twisted calls this when the connection is gone; a frame that a FIN cut off becomes a violation
         (R4).
         """
-        if reason.check(error.ConnectionDone):
+        if isinstance(reason.value, error.ConnectionDone):
             self.itemsReceived(self.cutter.finish())
 
     def itemsReceived(self, items: list[Item[F]]) -> None:
@@ -62,8 +63,9 @@ class FrameReceiver(Protocol, Generic[F]):
 
     def runReceived(self, run: Run[F]) -> None:
         """A run of whole frames came. Override to treat them together: run.data are their bytes."""
+        received = self.frameReceived
         for frame in run:
-            self.frameReceived(frame)
+            received(frame)
 
     def frameReceived(self, frame: F) -> None:
         """A whole frame came. Override."""
@@ -79,26 +81,51 @@ class FrameReceiver(Protocol, Generic[F]):
         self.transport.loseConnection()
 
 
-class FixedFrameReceiver(FrameReceiver[F]):
+@lru_cache
+def _fixed(layout: str, make: Callable[..., Any], version: int | None) -> FixedFormat[Any]:
+    """The format of a class: all its connections share it."""
+    return FixedFormat(struct.Struct(layout), make, version)
+
+
+@lru_cache
+def _sized(
+    header: str, size_at: int, max_size: int, make: Callable[..., Any], version: int | None
+) -> SizedFormat[Any]:
+    """The format of a class: all its connections share it."""
+    return SizedFormat(struct.Struct(header), size_at, max_size, make, version)
+
+
+class _Packing(FrameReceiver[F]):
+    """Packs what it sends as a struct says that each subclass has."""
+
+    FORMAT: ClassVar[str]
+    _pack: ClassVar[Callable[..., bytes]]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "FORMAT" in vars(cls):
+            cls._pack = struct.Struct(cls.FORMAT).pack
+
+
+class FixedFrameReceiver(_Packing[F]):
     """Frames of one length.
 
     FORMAT: the struct format of a frame, with its byte order. FRAME: what a frame becomes: called with the
     struct's values, a tuple of them if left out. VERSION: what the first byte must be, None for anything.
     """
 
-    FORMAT: ClassVar[str]
-    FRAME: ClassVar[Callable[..., Any]] = lambda *values: values
+    FRAME: ClassVar[Callable[..., Any]] = as_tuple
     VERSION: ClassVar[int | None] = None
 
     def makeCutter(self) -> StreamCutter[F]:
-        return Cutter(FixedFormat(struct.Struct(self.FORMAT), type(self).FRAME, self.VERSION))
+        return Cutter(_fixed(self.FORMAT, type(self).FRAME, self.VERSION))
 
     def sendFrame(self, *values: Any) -> None:
         """Send a frame of these values. Raises struct.error for values that do not fit."""
-        self.transport.write(struct.pack(self.FORMAT, *values))
+        self.transport.write(self._pack(*values))
 
 
-class SizedFrameReceiver(FrameReceiver[F]):
+class SizedFrameReceiver(_Packing[F]):
     """Frames with a header of fixed length that says, among other things, how many bytes of payload follow
     it.
 
@@ -108,15 +135,13 @@ class SizedFrameReceiver(FrameReceiver[F]):
     the payload, a tuple of them if left out. VERSION: as above.
     """
 
-    FORMAT: ClassVar[str]
     SIZE_FIELD: ClassVar[int] = 0
     MAX_LENGTH: ClassVar[int] = 99_999  # as in Twisted's IntNStringReceiver
-    FRAME: ClassVar[Callable[..., Any]] = lambda *values: values
+    FRAME: ClassVar[Callable[..., Any]] = as_tuple
     VERSION: ClassVar[int | None] = None
 
     def makeCutter(self) -> StreamCutter[F]:
-        header = struct.Struct(self.FORMAT)
-        return Cutter(SizedFormat(header, self.SIZE_FIELD, self.MAX_LENGTH, type(self).FRAME, self.VERSION))
+        return Cutter(_sized(self.FORMAT, self.SIZE_FIELD, self.MAX_LENGTH, type(self).FRAME, self.VERSION))
 
     def sendFrame(self, *values: Any, payload: bytes) -> None:
         """Send a frame: the header's values without the size, which is filled in, and the payload.
@@ -125,6 +150,9 @@ class SizedFrameReceiver(FrameReceiver[F]):
         """
         if len(payload) > self.MAX_LENGTH:
             raise ValueError(f"a payload of {len(payload):,} bytes is over MAX_LENGTH, {self.MAX_LENGTH:,}")
-        header = list(values)
-        header.insert(self.SIZE_FIELD, len(payload))
-        self.transport.write(struct.pack(self.FORMAT, *header) + payload)
+        size, at = len(payload), self.SIZE_FIELD
+        if at == len(values):  # the usual place, and sooner done
+            header = self._pack(*values, size)
+        else:
+            header = self._pack(*values[:at], size, *values[at:])
+        self.transport.write(header + payload)

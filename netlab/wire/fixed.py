@@ -6,7 +6,7 @@ import struct
 from typing import NamedTuple
 
 from netlab.wire import framing, strangers, text
-from netlab.wire.framing import FixedFormat, Item, Remark
+from netlab.wire.framing import FixedFormat, Remark
 
 VERSION = 1
 LAYOUT = struct.Struct("!BLL20s")
@@ -63,12 +63,8 @@ class Cutter(framing.Cutter[Frame]):
     def __init__(self) -> None:
         super().__init__(FORMAT, strangers.TCPV2)
 
-    def _cut(self, data: bytes) -> list[Item[Frame]]:
-        is_first = self.offset == 0
-        items = super()._cut(data)
-        if is_first and self.offset and strangers.is_little_endian(data):
-            items.insert(0, Remark(0, *strangers.LITTLE_ENDIAN))
-        return items
+    def _greeted(self, data: bytes) -> list[Remark]:
+        return [Remark(0, *strangers.LITTLE_ENDIAN)] if strangers.is_little_endian(data) else []
 
 
 def cutter() -> Cutter:

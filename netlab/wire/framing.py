@@ -8,10 +8,13 @@ decodes them only for whoever iterates it; so to echo a hundred frames is one wr
 
 from __future__ import annotations
 
+import re
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+from functools import lru_cache
+from itertools import starmap
+from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from netlab.wire import strangers
 from netlab.wire.strangers import Stranger
@@ -28,17 +31,13 @@ from netlab.wire.violations import (
 F = TypeVar("F")
 
 
-class Cut(NamedTuple):
-    """What a format sees in a row of bytes."""
+Cut: TypeAlias = "tuple[int, int, int, Violation | None]"
+"""What a format sees in a row of bytes; a plain tuple, since one is made for each read:
 
-    end: int
-    """How many bytes the whole, valid frames at the front are."""
-    frames: int
-    """How many frames they are."""
-    need: int
-    """How many bytes from `end` on must be there before anything new can be said; 1 at least."""
-    violation: Violation | None = None
-    """What is wrong with the frame that begins at `end`."""
+end, how many bytes the whole, valid frames at the front are; frames, how many frames they are; need, how many
+bytes from `end` on must be there before anything new can be said, 1 at least; violation, what is wrong with
+the frame that begins at `end`, or None.
+"""
 
 
 class Format(ABC, Generic[F]):
@@ -59,6 +58,13 @@ class Format(ABC, Generic[F]):
     def decode(self, frame: bytes) -> F:
         """The frame whose bytes, all of them and no more, these are."""
 
+    def decoded(self, run: bytes) -> Iterator[F]:
+        """The frames of a run's bytes, one after the other."""
+        start = 0
+        for end in self.ends(run):
+            yield self.decode(run[start:end])
+            start = end
+
 
 class Run(Generic[F]):
     """Whole, valid frames, one behind the other, as they came.
@@ -66,27 +72,24 @@ class Run(Generic[F]):
     data: their bytes. len(run): how many frames they are. Iterating decodes them, each time anew.
     """
 
-    __slots__ = ("_count", "_format", "data")
+    __slots__ = ("_count", "data", "format")
 
     def __init__(self, data: bytes, count: int, format: Format[F]) -> None:
         self.data = data
+        self.format = format
         self._count = count
-        self._format = format
 
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[F]:
-        return (self._format.decode(piece) for piece in self._pieces())
+        return self.format.decoded(self.data)
 
     def split(self) -> Iterator[Run[F]]:
         """The same frames, each as a run of its own."""
-        return (Run(piece, 1, self._format) for piece in self._pieces())
-
-    def _pieces(self) -> Iterator[bytes]:
         start = 0
-        for end in self._format.ends(self.data):
-            yield self.data[start:end]
+        for end in self.format.ends(self.data):
+            yield Run(self.data[start:end], 1, self.format)
             start = end
 
     def __repr__(self) -> str:
@@ -125,6 +128,43 @@ class StreamCutter(Protocol[F]):
     def expire(self) -> list[Item[F]]: ...
 
 
+LONG = 16_384
+"""Bytes of a frame that is put together by itself: to copy it twice would cost more than a second run."""
+
+SHORT = 4_096
+"""Bytes of a piece that is not kept as it came: each object costs some fifty bytes, and a slice of a read may
+be all that is wanted of it.
+"""
+
+
+class Held:
+    """The beginning of a frame, kept in the pieces in which it came; short ones are put together."""
+
+    __slots__ = ("_length", "_pieces")
+
+    def __init__(self, data: bytes) -> None:
+        self._pieces: list[bytes | bytearray] = []
+        self._length = 0
+        self.append(data)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def append(self, data: bytes) -> None:
+        """Keep the next piece. What comes a byte at a time costs its length and no more, in time and memory."""
+        self._length += len(data)
+        if len(data) >= SHORT:
+            self._pieces.append(data)
+        elif self._pieces and isinstance(self._pieces[-1], bytearray):
+            self._pieces[-1] += data
+        else:
+            self._pieces.append(bytearray(data))
+
+    def joined(self, rest: bytes = b"") -> bytes:
+        """All of it, and what follows it."""
+        return b"".join((*self._pieces, rest))
+
+
 class Cutter(Generic[F]):
     """The state of one stream: takes its bytes in any pieces, gives runs, and at most one violation, which is
     the last.
@@ -145,13 +185,13 @@ class Cutter(Generic[F]):
         self.violation: Violation | None = None
         self.stranger: Stranger | None = None
         self._speaks = speaks
-        self._held = bytearray()
+        self._held: Held | None = None
         self._need = 1
 
     @property
     def pending(self) -> bool:
         """Has a frame begun that has not ended?"""
-        return bool(self._held)
+        return self._held is not None
 
     @property
     def needed(self) -> int:
@@ -160,17 +200,33 @@ class Cutter(Generic[F]):
 
     def feed(self, data: bytes) -> list[Item[F]]:
         """Take the next bytes of the stream; return what has become whole with them, in order."""
-        if self.violation is not None or not data:
-            return []
-        if self._held:
-            # A bytearray, so that a frame that comes a byte at a time costs its length and no more, in time
-            # and in memory.
-            self._held += data
-            if len(self._held) < self._need:
+        if self._held is not None:
+            missing = self._need - len(self._held)
+            if len(data) < missing:
+                self._held.append(data)
                 return []
-            data = bytes(self._held)
-            self._held.clear()
-        return self._cut(data)
+            held, self._held = self._held, None
+            if self._need >= LONG:
+                # What a long frame lacks is put to it, and to nothing else, so that its bytes are copied once.
+                return self.feed(held.joined(data[:missing])) + self.feed(data[missing:])
+            data = held.joined(data)
+        elif self.violation is not None or not data:
+            return []
+        end, frames, self._need, violation = self.format.cut(data, self.offset)
+        begun = self.offset
+        if end == len(data):  # the usual case: a read ends where a frame does
+            self.offset = begun + end
+            run = Run(data, frames, self.format)
+            return [run] if begun else [*self._greeted(data), run]
+        items: list[Item[F]] = []
+        if end:
+            items = [*(() if begun else self._greeted(data)), Run(data[:end], frames, self.format)]
+            self.offset = begun + end
+        if violation is None:
+            self._held = Held(data[end:])
+        else:
+            items.append(self._violated(self._named(violation, data, end)))
+        return items
 
     def finish(self) -> list[Item[F]]:
         """The stream has ended (the peer's FIN): a frame that is not whole never will be (R4)."""
@@ -184,23 +240,14 @@ class Cutter(Generic[F]):
             DeadlinePassed, "its time was up", "send all the bytes that the frame announces"
         )
 
-    def _cut(self, data: bytes) -> list[Item[F]]:
-        items: list[Item[F]] = []
-        cut = self.format.cut(data, self.offset)
-        if cut.end:
-            items.append(Run(data[: cut.end], cut.frames, self.format))
-            self.offset += cut.end
-        if cut.violation is None:
-            self._held += data[cut.end :]
-            self._need = cut.need
-        else:
-            items.append(self._violated(self._named(cut.violation, data, cut.end)))
-        return items
+    def _greeted(self, data: bytes) -> list[Remark]:
+        """What is to be said of the stream before its first run, which these bytes begin with."""
+        return []
 
     def _incomplete(self, kind: type[Incomplete], what: str, advice: str) -> list[Item[F]]:
-        if not self._held:
+        if self._held is None:
             return []
-        held = bytes(self._held)
+        held = self._held.joined()
         detail = f"{what} after {len(held):,} bytes of a frame that needs {self._need:,}"
         return [self._violated(self._named(kind(self.offset, held, detail, advice), held, 0))]
 
@@ -219,7 +266,7 @@ class Cutter(Generic[F]):
 
     def _violated(self, violation: Violation) -> Violation:
         self.violation = violation
-        self._held.clear()
+        self._held = None
         return violation
 
 
@@ -236,6 +283,11 @@ def wrong_version(data: bytes, at: int, offset: int, version: int) -> WrongVersi
     )
 
 
+def as_tuple(*values: Any) -> tuple[Any, ...]:
+    """A frame that is just its values."""
+    return values
+
+
 class FixedFormat(Format[F]):
     """Frames of one length.
 
@@ -245,27 +297,39 @@ class FixedFormat(Format[F]):
 
     def __init__(self, layout: struct.Struct, make: Callable[..., F], version: int | None = None) -> None:
         self._layout = layout
+        self._length = layout.size
         self._make = make
         self._version = version
+        self._mark = b"" if version is None else bytes((version,))
 
     def cut(self, data: bytes, offset: int) -> Cut:
-        length = self._layout.size
+        length, version = self._length, self._version
+        if len(data) == length and (data[0] == version or version is None):
+            return length, 1, length, None
         count = len(data) // length
-        if self._version is not None:
+        if version is not None:
             # One slice has the first byte of every frame that has begun: whole frames, and the one that is
             # judged early (S3).
             begun = data[::length]
-            right = len(begun) - len(begun.lstrip(bytes((self._version,))))
-            if right < len(begun):
+            if begun.strip(self._mark):
+                right = len(begun) - len(begun.lstrip(self._mark))
                 end = right * length
-                return Cut(end, right, length, wrong_version(data, end, offset, self._version))
-        return Cut(count * length, count, length)
+                return end, right, length, wrong_version(data, end, offset, version)
+        return count * length, count, length, None
 
     def ends(self, run: bytes) -> Iterator[int]:
         return iter(range(self._layout.size, len(run) + 1, self._layout.size))
 
     def decode(self, frame: bytes) -> F:
         return self._make(*self._layout.unpack(frame))
+
+    def decoded(self, run: bytes) -> Iterator[F]:
+        values: Iterator[Any] = self._layout.iter_unpack(run)
+        return values if self._make is as_tuple else starmap(self._make, values)
+
+
+MANY = 12
+"""So many frames of one length are sooner checked by strides than one by one."""
 
 
 class SizedFormat(Format[F]):
@@ -285,27 +349,49 @@ class SizedFormat(Format[F]):
         version: int | None = None,
     ) -> None:
         self.header = header
+        self._header_length = header.size
         self._size_at = size_at
         self.max_size = max_size
         self._make = make
         self._version = version
+        start, code = _value(header, size_at)
+        self._size = struct.Struct(f"{_order(header)}{start}x{code}")
+        fixed_bytes = range(start, self._size.size)  # where a run of equal sizes has equal bytes
+        self._strides = (*reversed(fixed_bytes), *(() if version is None else (0,)))
 
     def cut(self, data: bytes, offset: int) -> Cut:
-        at = count = 0
-        header_length, total = self.header.size, len(data)
-        while at < total:
-            if self._version is not None and data[at] != self._version:
-                return Cut(at, count, header_length, wrong_version(data, at, offset, self._version))
-            if total - at < header_length:
-                break
-            size = self.header.unpack_from(data, at)[self._size_at]
-            if size > self.max_size:
-                return Cut(at, count, header_length, oversize(data, at, offset, size, self.max_size))
+        version, max_size, size_of = self._version, self.max_size, self._size.unpack_from
+        header_length, total = self._header_length, len(data)
+        at, count = self._equals(data) if total >= MANY * header_length else (0, 0)
+        last = total - header_length
+        while at <= last and (version is None or data[at] == version):
+            (size,) = size_of(data, at)
             end = at + header_length + size
+            if size > max_size:
+                return at, count, header_length, oversize(data, at, offset, size, max_size)
             if end > total:
-                return Cut(at, count, end - at)
+                return at, count, end - at, None
             at, count = end, count + 1
-        return Cut(at, count, header_length)
+        if at == total or version is None or data[at] == version:
+            return at, count, header_length, None
+        return at, count, header_length, wrong_version(data, at, offset, version)
+
+    def _equals(self, data: bytes) -> tuple[int, int]:
+        """How many bytes the frames at the front are that are all as long as the first, and how many frames;
+        0 where they are so few that it is not worth the look.
+
+        A slice with a stride has the same byte of each of them.
+        """
+        (size,) = self._size.unpack_from(data)
+        length = self._header_length + size
+        count = len(data) // length
+        if count < MANY or size > self.max_size or (self._version is not None and data[0] != self._version):
+            return 0, 0
+        end = count * length
+        for at in self._strides:  # the size's lowest byte first: there sizes differ
+            if data[at:end:length] != data[at : at + 1] * count:
+                return 0, 0
+        return end, count
 
     def ends(self, run: bytes) -> Iterator[int]:
         at = 0
@@ -314,7 +400,52 @@ class SizedFormat(Format[F]):
             yield at
 
     def decode(self, frame: bytes) -> F:
-        return self._make(*self.header.unpack_from(frame), frame[self.header.size :])
+        return self._make(*self.header.unpack_from(frame), frame[self._header_length :])
+
+    def decoded(self, run: bytes) -> Iterator[F]:
+        if len(run) >= MANY * self._header_length and self._equals(run)[0] == len(run):
+            (size,) = self._size.unpack_from(run)
+            values: Iterator[Any] = _with_payload(self.header.format, size).iter_unpack(run)
+            return values if self._make is as_tuple else starmap(self._make, values)
+        return self._one_by_one(run)
+
+    def _one_by_one(self, run: bytes) -> Iterator[F]:
+        unpack, length, size_at, make = (
+            self.header.unpack_from,
+            self._header_length,
+            self._size_at,
+            self._make,
+        )
+        at, end = 0, len(run)
+        while at < end:
+            values = unpack(run, at)
+            start = at + length
+            at = start + values[size_at]
+            yield make(*values, run[start:at])
+
+
+@lru_cache(maxsize=64)
+def _with_payload(header: str, size: int) -> struct.Struct:
+    """A frame with a payload of this length."""
+    return struct.Struct(f"{header}{size}s")
+
+
+def _order(layout: struct.Struct) -> str:
+    """The character of a struct's format that says its byte order, if there is one."""
+    first = layout.format[:1]
+    return first if first in "@=<>!" else ""
+
+
+def _value(layout: struct.Struct, index: int) -> tuple[int, str]:
+    """Where a value of a struct begins, in bytes, and its code in the format."""
+    order, before = _order(layout), ""
+    for repeat, code in re.findall(r"(\d*)([a-zA-Z?])", layout.format):
+        values = 0 if code == "x" else 1 if code in "sp" else int(repeat or 1)
+        if index < values:
+            before += f"{index}{code}" if code not in "sp" else ""
+            return struct.calcsize(f"{order}{before}{code}") - struct.calcsize(f"{order}{code}"), code
+        before, index = f"{before}{repeat}{code}", index - values
+    raise ValueError(f"{layout.format} has no such value")
 
 
 def oversize(data: bytes, at: int, offset: int, size: int, max_size: int) -> Oversize:

@@ -46,12 +46,16 @@ class Greeting(NamedTuple):
     whatever pieces a stream comes, it is given the same name.
     """
 
-    pattern: re.Pattern[bytes]
+    pattern: bytes
     stranger: Stranger
+
+    def matches(self, data: bytes) -> bool:
+        """Does a stream begin like this that begins with these bytes?"""
+        return re.match(self.pattern, data, re.DOTALL) is not None
 
 
 def _greeting(pattern: bytes, name: str, advice: str) -> Greeting:
-    return Greeting(re.compile(pattern, re.DOTALL), Stranger(name, advice))
+    return Greeting(pattern, Stranger(name, advice))
 
 
 _BROWSER = "a browser or curl was pointed at this port"
@@ -179,7 +183,7 @@ def is_little_endian(frame: bytes) -> bool:
 
 
 def _greeted(data: bytes, greetings: tuple[Greeting, ...]) -> Stranger | None:
-    return next((greeting.stranger for greeting in greetings if greeting.pattern.match(data)), None)
+    return next((greeting.stranger for greeting in greetings if greeting.matches(data)), None)
 
 
 def _is_text(data: bytes) -> bool:

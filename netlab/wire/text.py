@@ -53,7 +53,7 @@ def _awaits_more(tail: bytes) -> bool:
 
 _Decoder = codecs.getincrementaldecoder("utf-8")
 
-_UNPRINTABLE = re.compile(
+_UNPRINTABLE = (
     "[\x00-\x1f\x7f-\x9f"  # C0, DEL and C1: a terminal obeys them
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidirectional controls: they turn their neighbours round
     "\u2028\u2029"  # line and paragraph separators: one message stays one line
@@ -75,7 +75,8 @@ def printable(text: str) -> str:
 
     What is escaped is written as Python would: `\\x1b`, `\\u202e`.
     """
-    return _UNPRINTABLE.sub(_escape, text)
+    # What Python calls printable holds none of these, and to ask is quick.
+    return text if text.isprintable() else re.sub(_UNPRINTABLE, _escape, text)
 
 
 def writable(text: str, encoding: str) -> str:
@@ -100,24 +101,31 @@ class Message(NamedTuple):
 
 
 class _Chunk(Format[Message]):
-    """One read, whole by definition: there is no delimiter (T1)."""
+    """One read, whole by definition: there is no delimiter (T1).
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    printed: what of it can be printed now, where that is not just its own bytes.
+    """
+
+    def __init__(self, printed: bytes | None = None) -> None:
+        self._printed = printed
 
     def cut(self, data: bytes, offset: int) -> Cut:
-        return Cut(len(data), 1, 1)
+        return len(data), 1, 1, None
 
     def ends(self, run: bytes) -> Iterator[int]:
         return iter((len(run),))
 
     def decode(self, frame: bytes) -> Message:
-        return Message(frame, self._text)
+        return Message(frame, decode(frame if self._printed is None else self._printed))
+
+
+_WHOLE = _Chunk()
+"""A read in which no character is split: nearly all are."""
 
 
 def datagram(data: bytes) -> Run[Message]:
     """A datagram: one message, whole by definition (U1)."""
-    return Run(data, 1, _Chunk(decode(data)))
+    return Run(data, 1, _WHOLE)
 
 
 class Cutter:
@@ -144,12 +152,14 @@ class Cutter:
         """
         if not data:
             return []
-        remarks = [] if self._first is None else self._recognised(self._first + data)
+        remarks = () if self._first is None else self._recognised(self._first + data)
         self.offset += len(data)
+        if data[-1] < 0x80 and not self._begun:
+            return [*remarks, Run(data, 1, _WHOLE)]
         seen = self._begun + data
         length = complete_length(seen)
         self._begun = seen[length:]
-        return [*remarks, Run(data, 1, _Chunk(decode(seen[:length])))]
+        return [*remarks, Run(data, 1, _Chunk(seen[:length]))]
 
     def _recognised(self, first: bytes) -> list[Remark]:
         """Look at the stream's first bytes, as far as they have come."""
@@ -163,7 +173,7 @@ class Cutter:
         bytes (T5).
         """
         begun, self._begun = self._begun, b""
-        return [Run(b"", 1, _Chunk(decode(begun)))] if begun else []
+        return [Run(b"", 1, _Chunk(begun))] if begun else []
 
     def expire(self) -> list[Item[Message]]:
         """Nothing waits, so no time is ever up."""

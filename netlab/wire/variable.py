@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import NamedTuple
 
 from netlab.wire import framing, orders, strangers, text
@@ -87,6 +88,7 @@ def _swapped(version: int, size: int, order: int, payload: bytes) -> Frame:
     return Frame(version, order, size, payload)
 
 
+@lru_cache
 def format(layout: Layout, max_size: int = MAX_SIZE) -> SizedFormat[Frame]:
     """How these frames stand in a row of bytes; max_size: the longest payload let in, in bytes (V4)."""
     if layout is Layout.GUIDE:
@@ -129,16 +131,16 @@ class _Prelude(Format[Frame]):
             _, first, second = HEADER.unpack_from(data, at)
             if first != second:
                 self.fork = _Fork(offset + at, first, second, self._expected)
-                return Cut(at, count, self._decide(len(data) - at))
+                return at, count, self._decide(len(data) - at), None
             if first > self._format.max_size:
                 break
             end = at + HEADER_LENGTH + first
             if end > len(data):
-                return Cut(at, count, end - at)
+                return at, count, end - at, None
             at, count, self._expected = end, count + 1, orders.following(first)
         # Less than a header, or a header that is wrong in both layouts: the plain format says which.
-        rest = self._format.cut(data[at:], offset + at)
-        return Cut(at, count, rest.need, rest.violation)
+        _, _, need, violation = self._format.cut(data[at:], offset + at)
+        return at, count, need, violation
 
     def _decide(self, available: int) -> int:
         """Decide for a layout, if that can be done with so many bytes from the fork on; return how many it
@@ -176,8 +178,9 @@ class Cutter(framing.Cutter[Frame]):
         self.layout = layout
         self._max_size = max_size
 
-    def _cut(self, data: bytes) -> list[Item[Frame]]:
-        items = super()._cut(data)
+    def feed(self, data: bytes) -> list[Item[Frame]]:
+        """Take the next bytes of the stream; return what has become whole with them, in order."""
+        items = framing.Cutter.feed(self, data)  # sooner than by super(), once a read
         if self.format is self._prelude and self._prelude.layout is not None:
             items += self._settle(self._prelude.layout)
         return items
@@ -192,14 +195,13 @@ class Cutter(framing.Cutter[Frame]):
 
     def _settle(self, layout: Layout) -> list[Item[Frame]]:
         """From the fork on read this layout."""
-        held = bytes(self._held)
-        self._held.clear()
+        held, self._held = self._held.joined() if self._held else b"", None
         items: list[Item[Frame]] = []
         if self.layout is None:
             items.append(Remark(self.offset, f"layout {layout.value} ({layout.fields})"))
         self.layout = layout
         self.format = format(layout, self._max_size)
-        return items + super()._cut(held)
+        return items + super().feed(held)
 
     def _violated(self, violation: Violation) -> Violation:
         return super()._violated(self._explained(violation))

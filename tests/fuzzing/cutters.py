@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from netlab.wire import fixed, text, variable
-from netlab.wire.framing import Remark, Run, StreamCutter
+from netlab.wire.framing import Held, Remark, Run, StreamCutter
 from netlab.wire.strangers import FIRST_BYTES
 from netlab.wire.variable import MAX_SIZE, Layout
 from netlab.wire.violations import REASONS, Violation
@@ -134,7 +134,7 @@ def check_violation(stream: bytes, violation: Violation) -> None:
 
 def held(cutter: object) -> int:
     """How many bytes an object keeps, in whatever attributes."""
-    return sum(len(value) for value in vars(cutter).values() if isinstance(value, bytes | bytearray))
+    return sum(len(value) for value in vars(cutter).values() if isinstance(value, bytes | bytearray | Held))
 
 
 def read(format: Format, pieces: Sequence[bytes], end: str) -> Reading[Any]:

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from netlab.observers import dialects
 from netlab.protocols.tcpv2 import FixedServer, FixedServerFactory
 from netlab.wire import fixed, text, variable
-from netlab.wire.framing import Item, Run, StreamCutter
+from netlab.wire.framing import Held, Item, Run, StreamCutter
 from netlab.wire.variable import Layout
 from netlab.wire.violations import Violation
 from tests.fuzzing.campaign import TARGETS, Broken, Campaign
@@ -89,7 +89,7 @@ class WaitsForAHeader(variable.Cutter):
 
     def feed(self, data: bytes) -> list[Item[variable.Frame]]:
         if not self.pending and len(data) < variable.HEADER_LENGTH:
-            self._held += data
+            self._held = Held(data)
             return []
         return super().feed(data)
 

@@ -193,7 +193,7 @@ def held(cutter: Any) -> int:
     """How many bytes a cutter keeps."""
     if isinstance(cutter, text.Cutter):
         return len(cutter._begun) + len(cutter._first or b"")
-    return len(cutter._held)
+    return len(cutter._held or b"")
 
 
 class AnyBytes(SynchronousTestCase):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -156,9 +157,7 @@ class Outsiders(SynchronousTestCase):
 
     def test_no_stream_has_two_names(self) -> None:
         for stream, called in BEGINNINGS:
-            matching = [
-                each.stranger.name for each in (*OUTSIDERS, BINARY, ANSWER) if each.pattern.match(stream)
-            ]
+            matching = [each.stranger.name for each in (*OUTSIDERS, BINARY, ANSWER) if each.matches(stream)]
             self.assertEqual(matching, [called])
 
     def test_every_entry_is_tried(self) -> None:
@@ -535,4 +534,4 @@ class AnyBytes(SynchronousTestCase):
         self.assertEqual(strangers.HEADER.format, variable.HEADER.format)
         self.assertEqual(fixed.LAYOUT.size, strangers.HEADER.size + strangers.TEXT_LENGTH)
         self.assertEqual({fixed.VERSION, variable.VERSION}, {strangers.VERSION})
-        self.assertTrue(ANSWER.pattern.fullmatch(text.REPLY_PREFIX))
+        self.assertTrue(re.fullmatch(ANSWER.pattern, text.REPLY_PREFIX, re.DOTALL))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netlab.wire import text
-from netlab.wire.framing import Cut, Run
+from netlab.wire.framing import Run
 from netlab.wire.text import REPLY_PREFIX, EchoMatcher, Message, complete_length, decode, encode, printable
 from tests.wire import BEGINNINGS, bounded, characters, in_reads, read, reads
 
@@ -141,7 +141,7 @@ class Streams(SynchronousTestCase):
         self.assertEqual(b"".join(message.data for message in messages), data)
 
     def test_one_read_is_whole_by_definition(self) -> None:
-        self.assertEqual(text._Chunk("hi").cut(b"hi", 7), Cut(end=2, frames=1, need=1))
+        self.assertEqual(text._Chunk().cut(b"hi", 7), (2, 1, 1, None))
 
     @bounded
     @given(almost_text)
