@@ -10,8 +10,9 @@ stream: the current thread is the answer to "which thread?". Where nobody listen
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
+from sys import intern
 from typing import Any, NamedTuple, Protocol
 
 from twisted.internet.interfaces import IAddress
@@ -55,43 +56,57 @@ def place(address: Any) -> Place | None:
     return None if host is None or port is None else (host, port)
 
 
+@lru_cache(maxsize=16)
+def _shared(place: Place | None) -> Place | None:
+    """The same place as one object: all clients of a server have come to one."""
+    return place
+
+
 def describe(address: IAddress | None) -> tuple[str, str]:
     """An address of Twisted's as (transport, text): what stands in the brackets of a log line."""
     where = place(address)
     if where is not None:
         # A PROXY header names any host that it likes.
-        return str(getattr(address, "type", "TCP")).lower(), printable(address_text(*where))
+        return intern(getattr(address, "type", "TCP").lower()), printable(address_text(*where))
     name = getattr(address, "name", None) or b"-"
     return "unix", printable(
         name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else str(name)
     )
 
 
-@dataclass(frozen=True, eq=False)
 class Peer:
     """Whom an event is about. Compares by identity: one object a connection (with UDP, one a datagram that a
-    server receives).
+    server receives). Nothing of it changes.
+
+    transport: tcp, udp or unix. address: where the peer is: HOST:PORT. thread: the name of the thread that
+    serves it. remote: the address again, for programs; None where it has no IP address. local: where this
+    side is. descriptor: the number of the connection's socket in this process.
     """
 
-    transport: str
-    """tcp, udp or unix."""
-    address: str
-    """Where the peer is: HOST:PORT."""
-    thread: str
-    """The name of the thread that serves it."""
-    remote: Place | None = None
-    """The same, for programs; None where it has no IP address."""
-    local: Place | None = None
-    """Where this side is."""
-    descriptor: int | None = None
-    """The number of the connection's socket in this process."""
+    __slots__ = ("address", "descriptor", "local", "remote", "thread", "transport")
+
+    def __init__(
+        self,
+        transport: str,
+        address: str,
+        thread: str,
+        remote: Place | None = None,
+        local: Place | None = None,
+        descriptor: int | None = None,
+    ) -> None:
+        self.transport = transport
+        self.address = address
+        self.thread = thread
+        self.remote = remote
+        self.local = local
+        self.descriptor = descriptor
 
     @classmethod
     def of(cls, transport: Any, thread: str) -> Peer:
         """Whom a connection of Twisted's leads to."""
-        remote, local = transport.getPeer(), transport.getHost()
+        remote = transport.getPeer()
         fileno = getattr(transport, "fileno", lambda: None)  # what is no socket, as in a test, has none
-        return cls(*describe(remote), thread, place(remote), place(local), fileno())
+        return cls(*describe(remote), thread, place(remote), _shared(place(transport.getHost())), fileno())
 
     @property
     def bracket(self) -> str:
@@ -201,6 +216,9 @@ class Finished(NamedTuple):
     """Bytes that were handed to the transport in all."""
 
 
+EACH = frozenset({ChunkReceived, ChunkSent, RunHandled})
+"""What happens with each message, or at least with each read."""
+
 Listener = Callable[[Any], None]
 
 
@@ -215,13 +233,17 @@ class Observer(Protocol):
 
 
 class Observers:
-    """Who listens to what."""
+    """Who listens to what.
+
+    to_each: does anybody listen to what happens with each message? Whoever has thousands looks there first.
+    """
 
     def __init__(self, observers: Iterable[Observer] = ()) -> None:
         self._listeners: dict[type, tuple[Listener, ...]] = {}
         for observer in observers:
             for kind, listener in observer.listens().items():
                 self._listeners[kind] = (*self._listeners.get(kind, ()), listener)
+        self.to_each = not EACH.isdisjoint(self._listeners)
 
     def happened(self, kind: type, *what: object) -> None:
         """An event of this kind, made of these values if anybody listens to it."""

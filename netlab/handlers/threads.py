@@ -3,15 +3,22 @@
 This is the guide's server "with threads": the thread named client-3 serves the third client and nobody else,
 from its first byte to its last, and may block as long as it likes. The sockets stay with the reactor, which
 puts what it reads into the thread's mailbox.
+
+To hand over costs more than to answer: somebody must be woken, and the two must agree on who runs. So what is
+handed over is not a message but a run of them, and the two sides wake each other as rarely as they can: the
+reactor wakes a thread when it has read from all who had something to say, and of the threads that have an
+answer the first wakes the reactor.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
+from collections import deque
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any
-
-from twisted.internet.interfaces import IReactorFromThreads
 
 from netlab.handlers import Attended
 from netlab.wire.framing import Run
@@ -26,26 +33,64 @@ ITEM_BYTES = 512
 """What an item costs beside its bytes, roughly: so that a mailbox full of tiny messages is bounded, too."""
 
 
+class Exchange:
+    """Where the reactor and the threads of all clients of a server hand over to each other.
+
+    reactor: an IReactorTime that is also an IReactorFromThreads.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._addressees: list[ThreadHandler] = []
+        self._answers: deque[tuple[ThreadHandler, Any, bytes, int]] = deque()
+        self._is_called = False
+
+    def mail(self, addressee: ThreadHandler) -> None:
+        """Wake a thread when this turn of the reactor is done. On the reactor's thread."""
+        if not self._addressees:
+            self._reactor.callLater(0, self._deliver)
+        self._addressees.append(addressee)
+
+    def _deliver(self) -> None:
+        addressees, self._addressees = self._addressees, []
+        for addressee in addressees:
+            addressee.deliver()
+
+    def answer(self, sender: ThreadHandler, item: Any, answer: bytes, cost: int) -> None:
+        """Have sender.settle() called with the rest, on the reactor's thread. In any thread."""
+        self._answers.append((sender, item, answer, cost))
+        if not self._is_called:
+            self._is_called = True
+            self._reactor.callFromThread(self._settle)
+
+    def _settle(self) -> None:
+        self._is_called = False  # first: whoever comes too late for this call makes another one
+        answers = self._answers
+        while answers:
+            sender, *what = answers.popleft()
+            sender.settle(*what)
+
+
 class ThreadHandler:
     """The thread of one client.
 
-    number: which client it is, from 1. delay: seconds to sleep before each answer, as a slow program would.
+    number: which client it is, from 1. exchange: the server's. delay: seconds to sleep before each answer, as
+    a slow program would.
 
     The thread is a daemon, so one that never returns keeps no process alive. All but _serve() runs on the
     reactor's thread.
     """
 
-    def __init__(
-        self, session: Attended, number: int, reactor: IReactorFromThreads, delay: float = 0.0
-    ) -> None:
+    def __init__(self, session: Attended, number: int, exchange: Exchange, delay: float = 0.0) -> None:
         self.name = f"client-{number}"
         self._session = session
-        self._reactor = reactor
+        self._exchange = exchange
         self._delay = delay
         self._waiting = 0  # bytes that were submitted and are not settled yet
         self._held = False
         self._hurry = threading.Event()
-        self._mailbox: SimpleQueue[Any] = SimpleQueue()
+        self._mail: list[Any] = []  # what goes into the mailbox when the turn is done
+        self._mailbox: SimpleQueue[list[Any]] = SimpleQueue()
         threading.Thread(target=self._serve, name=self.name, daemon=True).start()
 
     @property
@@ -62,7 +107,14 @@ class ThreadHandler:
         if self._waiting > MAILBOX_BYTES and not self._held:
             self._held = True
             self._session.hold(self)
-        self._mailbox.put(item)
+        if not self._mail:
+            self._exchange.mail(self)
+        self._mail.append(item)
+
+    def deliver(self) -> None:
+        """The exchange calls this when the turn is done."""
+        mail, self._mail = self._mail, []
+        self._mailbox.put(mail)
 
     def hurry(self) -> None:
         """Sleep no more between messages."""
@@ -72,28 +124,45 @@ class ThreadHandler:
         """Put the last item into the mailbox; after it the thread ends."""
         self.hurry()
         self.submit(last)
-        self._mailbox.put(None)
+        self._mail.append(None)
 
     def _serve(self) -> None:
         """The client's own thread."""
-        while (item := self._mailbox.get()) is not None:
-            if self._delay and isinstance(item, Run):
-                for piece in item.split():
-                    self._hurry.wait(self._delay)
-                    self._reactor.callFromThread(self._session.settle, piece, self._session.handle(piece))
-                self._reactor.callFromThread(self._settled, _cost(item))
-            else:
-                self._reactor.callFromThread(self._settle, item, self._session.handle(item))
+        import os
 
-    def _settle(self, item: Any, answer: bytes) -> None:
-        self._session.settle(item, answer)
-        self._settled(_cost(item))
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        while True:
+            for item in self._mailbox.get():
+                if item is None:
+                    return
+                cost = _cost(item)
+                if self._delay and isinstance(item, Run):
+                    for piece in item.split():
+                        self._hurry.wait(self._delay)
+                        self._exchange.answer(self, piece, self._session.handle(piece), 0)
+                    self._exchange.answer(self, None, b"", cost)
+                else:
+                    self._exchange.answer(self, item, self._session.handle(item), cost)
 
-    def _settled(self, cost: int) -> None:
+    def settle(self, item: Any, answer: bytes, cost: int) -> None:
+        """The exchange calls this with what the thread has answered, and what of the mailbox that frees."""
+        if item is not None:
+            self._session.settle(item, answer)
         self._waiting -= cost
         if self._held and self._waiting <= MAILBOX_BYTES // 2:
             self._held = False
             self._session.release(self)
+
+
+def _give_way() -> None:
+    """Let the calling thread interrupt nobody when it is woken.
+
+    Whoever wakes it holds Python's lock: the thread could only wait for that, and would have been switched to
+    in vain. Linux asks whether a thread is in such a hurry; elsewhere nothing is changed.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _cost(item: Any) -> int:

@@ -59,21 +59,28 @@ class Lines:
 
     def run_handled(self, event: RunHandled) -> None:
         peer = event.peer
-        start = f"Message from {peer.address} ->" if peer.transport == "udp" else "Received"
-        for message in event.run:
-            self._line(peer, f"{start} {message}")
-            order = getattr(message, "order", None)
-            if order is not None:
-                self._note(peer, order)
+        start = f"Message from {peer.address} -> " if peer.transport == "udp" else "Received "
+        texts, orders = event.run.printed()
+        notes = self._notes(peer, orders)
+        if not notes:
+            self._log.lines(peer.bracket, start, texts)
+            return
+        lines = [f"{start}{text}" for text in texts]
+        for at, note in reversed(notes):
+            lines.insert(at + 1, note)
+        self._log.lines(peer.bracket, "", lines)
 
-    def _note(self, peer: Peer, order: int) -> None:
-        """Each kind of note is one line a client: it teaches the first time, and is noise from then on."""
-        notes = self._orders.setdefault(peer, _Notes())
-        expected = notes.orders.expected
-        word = notes.orders.note(order)
-        if word is not None and word not in notes.said:
-            notes.said.add(word)
-            self._line(peer, f"Note {word}: order {order} where {expected} was expected")
+    def _notes(self, peer: Peer, orders: list[int | None]) -> list[tuple[int, str]]:
+        """What is to be said of the orders of a run, and behind which of its messages."""
+        if orders[0] is None:
+            return []
+        known = self._orders.get(peer)
+        if known is None:
+            known = self._orders[peer] = _Notes()
+        if known.orders.follow(orders):
+            return []
+        found = ((at, known.note(order)) for at, order in enumerate(orders) if order is not None)
+        return [(at, note) for at, note in found if note]
 
     def remarked(self, event: Remarked) -> None:
         offset, text, advice = event.remark
@@ -110,4 +117,16 @@ class _Notes:
 
     def __init__(self) -> None:
         self.orders = Orders()
-        self.said: set[str] = set()
+        self._said: set[str] = set()
+
+    def note(self, order: int) -> str:
+        """Take the next order; return the line that it deserves, if any.
+
+        Each kind of note is one line a client: it teaches the first time, and is noise from then on.
+        """
+        expected = self.orders.expected
+        word = self.orders.note(order)
+        if word is None or word in self._said:
+            return ""
+        self._said.add(word)
+        return f"Note {word}: order {order} where {expected} was expected"

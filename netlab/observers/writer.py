@@ -1,9 +1,18 @@
-"""Prints lines in a thread of its own: whoever logs never waits for a terminal or a pipe (clause L10)."""
+"""Prints lines in a thread of its own: a terminal or a pipe that takes nothing holds nobody up (clause L10).
+
+A server can print 100 MB a second. A disk, or a program behind a pipe, takes that too, but not in every
+millisecond: it needs the processors on which the server and its clients run. So whoever prints messages
+(write_patiently) keeps to one half of the queue, and where that is full waits as long as the stream moves;
+the other half is for those who cannot wait, such as Twisted in a signal's handler. Once the stream has stood
+still for a moment, nobody waits for it until it has caught up: so a paused terminal costs the server that
+moment once, and a reader that creeps costs it one each time that the queue has become full.
+"""
 
 from __future__ import annotations
 
 import atexit
 import os
+import stat
 import threading
 import time
 from collections.abc import Callable
@@ -11,10 +20,30 @@ from queue import SimpleQueue
 from typing import Any
 
 MAX_WAITING = 4 << 20
-"""Bytes that may wait to be read: some 40,000 lines, far more than a reader that is only slow leaves."""
+"""Bytes that may wait to be read: some 40,000 lines."""
+
+PATIENT = MAX_WAITING // 2
+"""Bytes that may wait before those who can wait do."""
+
+PIECE = 256 * 1024
+"""Bytes that are written at once. A blocked write() does not tell how far it is, so this is what a stream has
+to take within PATIENCE; and each write ends with a wait for Python's lock, 5 ms at worst, so that much less
+would be slow."""
+
+PATIENCE = 0.1
+"""Seconds that one waits for a stream that takes nothing: more than a process waits for its turn on a busy
+machine, and less than people notice."""
+
+FILE_PATIENCE = 1.0
+"""The same for a file: nobody can pause a disk, but it may be busy for a while, and then takes all."""
 
 LAST_WORDS = 1.0
 """Seconds, at the end, in which what waits is still written: half of what a stop may take."""
+
+REST = 0.005
+"""Seconds from one write to the next, unless there is a whole piece to be written. A line that comes alone is
+written at once; but where lines come thick, for each of them this thread and the server's would take turns,
+which costs more than all else that is done for a line."""
 
 AGAIN = 0.05
 """Seconds until the next try where a stream that does not block is full: soon enough for eyes."""
@@ -28,20 +57,25 @@ class Writer:
     stream: what is written to; its own buffers are passed by, so that their locks are free when the program
     ends. dress: makes a sentence a line of the log, with its newline; must take no lock. What does not fit
     into the queue, or cannot be written, is dropped in whole lines, and a line in its place says how many.
-    May be used by all threads.
+    May be used by all threads; what a thread writes stays in order.
     """
 
     def __init__(self, stream: Any, dress: Callable[[str], str]) -> None:
         self.encoding = stream.encoding or "utf-8"
         self._stream = stream
         self._raw = getattr(stream.buffer, "raw", stream.buffer)  # python -u: the buffer is the raw layer
+        self._patience = FILE_PATIENCE if _is_file(stream) else PATIENCE
         self._dress = dress
         # A signal's handler may log while its thread does: so a lock that may be taken twice, a bell that may
         # be rung while it is rung, and a condition that the writer's thread alone notifies.
-        self._written = threading.Condition(threading.RLock())
+        self._lock = threading.RLock()
+        self._written = threading.Condition(self._lock)
         self._bell: SimpleQueue[None] = SimpleQueue()
+        self._asleep = False  # the writer's thread waits for the bell
         self._waiting: list[bytes] = []
         self._size = 0  # bytes of what waits and of what is being written
+        self._pieces = 0  # how many the stream has taken: it moves
+        self._stopped = False  # it took none while somebody waited, and has not caught up since
         self._writing = False
         self._full = False  # what was dropped comes after what waits, else before it
         self._dropped = 0  # lines that nobody was told of
@@ -53,21 +87,44 @@ class Writer:
 
     def write(self, text: str) -> int:
         """Have a text printed: whole lines. Never waits, never raises for what the stream does."""
+        self._put(self._encoded(text))
+        return len(text)
+
+    def write_patiently(self, text: str) -> None:
+        """As write(); but where much waits already, wait for a stream that moves.
+
+        Not for a signal's handler, which may have come upon somebody who writes.
+        """
         data = self._encoded(text)
-        size, lines = len(data), data.count(b"\n")
+        if self._size + len(data) > PATIENT:
+            self._wait_for_room(len(data))
+        self._put(data)
+
+    def _wait_for_room(self, size: int) -> None:
         with self._written:
+            # What is longer than that finds room when nothing else waits.
+            while self._size and self._size + size > PATIENT and not self._stopped:
+                before = self._pieces
+                self._written.wait(self._patience)
+                if self._pieces == before:
+                    self._stopped = True
+
+    def _put(self, data: bytes) -> None:
+        size = len(data)  # now: a signal's handler must not come between what `+=` reads and writes
+        with self._lock:
             # A line that is longer than the queue finds room when nothing else waits.
             if self._full or (self._size and self._size + size > MAX_WAITING):
+                lines = data.count(b"\n")
                 self._full, self._why = True, UNREAD
                 self._dropped += lines
-                return len(text)
-            is_first = not self._waiting
+                return
             self._waiting.append(data)
             self._size += size
-            self._start()
-        if is_first:
+            if self._thread is None:
+                self._start()
+            asleep, self._asleep = self._asleep, False
+        if asleep:
             self._bell.put(None)
-        return len(text)
 
     def flush(self) -> None:
         """Does nothing before end(); then it waits until all is written, for what is left of LAST_WORDS."""
@@ -92,19 +149,22 @@ class Writer:
         return int(self._stream.fileno())
 
     def _encoded(self, text: str) -> bytes:
-        return text.replace("\n", os.linesep).encode(self.encoding, "backslashreplace")
+        if os.linesep != "\n":
+            text = text.replace("\n", os.linesep)
+        return text.encode(self.encoding, "backslashreplace")
 
     def _start(self) -> None:
-        if self._thread is None:
-            thread = threading.Thread(target=self._run, daemon=True, name="writer")
-            thread.start()
-            self._thread = thread
-            atexit.register(self.end)
+        thread = threading.Thread(target=self._run, daemon=True, name="writer")
+        thread.start()
+        self._thread = thread
+        atexit.register(self.end)
 
     def _run(self) -> None:
         while True:
             data, told = self._take()
-            self._done(data, self._write(data), told)
+            self._done(data, self._write(data, not told), told)
+            if self._size < PIECE and self._deadline is None:
+                time.sleep(REST)
 
     def _due(self) -> bool:
         """Is there anything to be written?"""
@@ -113,10 +173,11 @@ class Writer:
     def _take(self) -> tuple[bytes, int]:
         """What is to be written next, and of how many dropped lines it tells: 0 where it is the lines."""
         while True:
-            with self._written:
+            with self._lock:
                 if self._due():
                     self._writing = True
                     return self._lines() if self._full or not self._dropped else self._gap()
+                self._asleep = True
             self._bell.get()
 
     def _lines(self) -> tuple[bytes, int]:
@@ -129,18 +190,28 @@ class Writer:
         sentence = f"{told:,} line{'s' * (told != 1)} dropped here: {self._why}"
         return b"\n" * self._torn + self._encoded(self._dress(sentence)), told
 
-    def _write(self, data: bytes) -> int:
-        """Write; return how many bytes of it could be written."""
+    def _write(self, data: bytes, counts: bool) -> int:
+        """Write; return how many bytes of it could be written. counts: they have had room in the queue."""
         view, written = memoryview(data), 0
         try:
             while written < len(data):
-                count = self._raw.write(view[written:])
-                if not count:
+                count = self._raw.write(view[written : written + PIECE])
+                if count:
+                    written += count
+                    self._moved(count if counts else 0)
+                else:
                     time.sleep(AGAIN)
-                written += count or 0
         except (OSError, ValueError) as error:  # ValueError: somebody has closed it
             self._why = getattr(error, "strerror", None) or str(error)
         return written
+
+    def _moved(self, count: int) -> None:
+        with self._written:
+            self._pieces += 1
+            self._size -= count
+            if self._size <= PATIENT - 2 * PIECE:  # so that nobody is woken for each piece
+                self._stopped = False
+                self._written.notify_all()
 
     def _done(self, data: bytes, written: int, told: int) -> None:
         with self._written:
@@ -151,7 +222,14 @@ class Writer:
             if self._broken:
                 self._dropped += told or data.count(b"\n", written)
                 self._dropped += self._lines()[0].count(b"\n")
+                self._size, self._stopped = 0, False
             if not self._waiting:
                 self._full = False
-            self._size = sum(map(len, self._waiting))
             self._written.notify_all()
+
+
+def _is_file(stream: Any) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):
+        return False

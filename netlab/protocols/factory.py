@@ -58,7 +58,7 @@ class ServerFactory(Factory, Generic[F]):
         self.limits = limits or Limits()
         self.observers = observers or Observers()
         self.sessions: set[Session[F]] = set()
-        self._at_work: set[Session[F]] = set()
+        self._at_work: set[Session[F]] = set()  # whose connection is gone, and whose handler is not done
         self._accepted = 0
         self._clock = clock
         self._sweeper = LoopingCall(self._sweep)
@@ -92,11 +92,11 @@ class ServerFactory(Factory, Generic[F]):
     def session_made(self, session: Session[F]) -> None:
         """A session has its connection."""
         self.sessions.add(session)
-        self._at_work.add(session)
 
     def session_lost(self, session: Session[F]) -> None:
         """A session's connection is gone; its handler may still be at work."""
         self.sessions.discard(session)
+        self._at_work.add(session)
         self._rest()
 
     def session_done(self, session: Session[F]) -> None:

@@ -22,6 +22,8 @@ def tell_resets(transport: Any) -> None:
     """
     while isinstance(transport, ProtocolWrapper):
         transport = transport.transport
+    if getattr(transport, "tells_resets", False):
+        return
     handle = getattr(transport, "socket", None)
     if not isinstance(handle, socket.socket):
         return

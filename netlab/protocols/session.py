@@ -12,9 +12,8 @@ Each closes a gate of its own; bytes are read only while no gate is closed.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from typing import Protocol as TypingProtocol
 
 from twisted.internet import error
@@ -54,8 +53,7 @@ SWEEP_MIN, SWEEP_MAX = 0.05, 1.0
 """Bounds of the time between two sweeps, in seconds: too rare to cost anything, often enough for people."""
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """What a server lets its clients do. Seconds; 0 means never."""
 
     max_clients: int = 2_000
@@ -74,6 +72,10 @@ class Limits:
         """Seconds between two looks at the deadlines."""
         timeouts = [t for t in (self.idle_timeout, self.frame_timeout, self.stall_timeout) if t > 0]
         return min(SWEEP_MAX, max(SWEEP_MIN, min(timeouts, default=SWEEP_MAX * SWEEPS) / SWEEPS))
+
+
+_OPEN: frozenset[object] = frozenset()  # no gate is closed
+_NOTHING_YET = (0, 0, 0)
 
 
 class Ending(Enum):
@@ -107,24 +109,6 @@ class Handler(TypingProtocol):
         """Put the last item on the road, and be gone after it."""
 
 
-class Stopwatch:
-    """How long something has lasted, as seen by the sweeps."""
-
-    __slots__ = ("_since",)
-
-    def __init__(self) -> None:
-        self._since: float | None = None
-
-    def over(self, lasts: bool, timeout: float, now: float) -> bool:
-        """Has it lasted for the timeout (in seconds, 0 for never)?"""
-        if not lasts:
-            self._since = None
-            return False
-        if self._since is None:
-            self._since = now
-        return 0 < timeout <= now - self._since
-
-
 @implementer(IHalfCloseableProtocol, IPushProducer)
 class Session(FrameReceiver[F], Generic[F]):
     """One client of a TCP server.
@@ -142,10 +126,11 @@ class Session(FrameReceiver[F], Generic[F]):
         self.handler = factory.make_handler(self)
         self.received = 0
         self.sent = 0
+        self._told = factory.observers.to_each
         self._opened = False
         self._outcome: Outcome | None = None
         self._failure: Failure | None = None
-        self._gates: set[object] = set()
+        self._gates: frozenset[object] = _OPEN
         self._discarding = False  # nothing more will be understood: read, and throw away
         self._read_closed = False
         self._write_closed = False
@@ -153,11 +138,8 @@ class Session(FrameReceiver[F], Generic[F]):
         self._closing = False
         self._aborted = False
         self._lost = False
-        self._marks: tuple[int, int, int] = (0, 0, 0)
-        self._idle = Stopwatch()
-        self._frame = Stopwatch()
-        self._stall = Stopwatch()
-        self._linger = Stopwatch()
+        self._marks = _NOTHING_YET
+        self._since: dict[str, float] | None = None  # how long each thing has lasted that has a deadline
         self._unread: int | None = None
 
     def respond(self, run: Run[F]) -> bytes:
@@ -182,7 +164,8 @@ class Session(FrameReceiver[F], Generic[F]):
         else:
             self._open()
         transport.registerProducer(self, True)
-        if ITCPTransport.providedBy(transport) and describe(transport.getPeer())[0] == "tcp":
+        kind = self.peer.transport if self._opened else describe(transport.getPeer())[0]
+        if kind == "tcp" and ITCPTransport.providedBy(transport):
             # An answer is not to wait for the acknowledgement of the one before. (A Unix socket claims to
             # be TCP.)
             transport.setTcpNoDelay(True)
@@ -198,17 +181,19 @@ class Session(FrameReceiver[F], Generic[F]):
         if not self._opened:
             self._open()
         self.received += len(data)
-        self._tell(events.ChunkReceived, self.peer, data)
+        if self._told:
+            self._tell(events.ChunkReceived, self.peer, data)
         if not self._discarding:
             self.itemsReceived(self.cutter.feed(data))
 
     def itemsReceived(self, items: list[Item[F]]) -> None:
         """Put them on the road; a violation is the last."""
+        submit = self.handler.submit
         for item in items:
-            if isinstance(item, Violation):
+            if type(item) is not Run and isinstance(item, Violation):
                 self._outcome = Outcome.VIOLATION
                 self._discard()
-            self.handler.submit(item)
+            submit(item)
 
     def readConnectionLost(self) -> None:
         """The peer's FIN. What it has sent is answered all the same (C2)."""
@@ -239,7 +224,7 @@ class Session(FrameReceiver[F], Generic[F]):
         if not self._opened:
             self._open()
         self._lost = True
-        clean = reason.check(error.ConnectionDone) is not None
+        clean = isinstance(reason.value, error.ConnectionDone)
         if not (self._read_closed or self._discarding):
             # A reset inside a frame is no truncation (R4), but what came whole before it counts.
             rest = self.cutter.finish()
@@ -253,43 +238,63 @@ class Session(FrameReceiver[F], Generic[F]):
 
     # Where messages are handled: wherever the handler runs.
 
+    def treat(self, item: Item[F] | Ending) -> None:
+        """handle() and settle() in one, for a handler that runs on the reactor's thread."""
+        if type(item) is not Run or self._told or self._failure is not None:
+            self.settle(item, self.handle(item))
+            return
+        try:  # nearly always: a run, and nobody looks on
+            answer = self.respond(item)
+        except Exception:
+            self._failure = Failure()
+            self._fail(self._failure)
+            return
+        if answer and not (self._lost or self._closing):
+            self.sent += len(answer)
+            self.transport.write(answer)
+
     def handle(self, item: Item[F] | Ending) -> bytes:
         """Treat one item of the road; return what is to be sent for it.
 
         Never raises: settle() deals with what went wrong.
         """
         try:
-            if self._failure is None or item is Ending.LOST:
-                return self._handle(item)
+            if self._failure is not None and item is not Ending.LOST:
+                return b""
+            if type(item) is not Run:
+                self._remark(item)
+                return b""
+            answer = self.respond(item)
+            if self._told:
+                self._tell(events.RunHandled, self.peer, item)
+            return answer
         except Exception:
             self._failure = Failure()
-        return b""
+            return b""
 
-    def _handle(self, item: Item[F] | Ending) -> bytes:
-        if isinstance(item, Run):
-            answer = self.respond(item)
-            self._tell(events.RunHandled, self.peer, item)
-            return answer
+    def _remark(self, item: Item[F] | Ending) -> None:
+        """Treat an item that nothing is sent for."""
         if isinstance(item, Violation):
             self._tell(events.Violated, self.peer, item)
         elif isinstance(item, Remark):
             self._tell(events.Remarked, self.peer, item)
         elif item is Ending.LOST:
             self._tell(events.Finished, self.peer, self._outcome, self.received, self.sent)
-        return b""
 
     # Where answers go out: the reactor's thread again.
 
     def settle(self, item: Item[F] | Ending, answer: bytes) -> None:
         """An item was handled: send its answer, and take the step that it asks for."""
+        if self._failure is None and type(item) is Run:  # nearly always
+            if answer:
+                self.send(answer)
+            return
         if item is Ending.LOST:
             self.factory.session_done(self)
         if self._failure is not None:
             self._fail(self._failure)
         if self._lost:
             return
-        if answer:
-            self.send(answer)
         if isinstance(item, Violation):
             self._close_lingering()
         elif item is Ending.FIN:
@@ -303,7 +308,8 @@ class Session(FrameReceiver[F], Generic[F]):
         if self._lost or self._closing:
             return
         self.sent += len(data)
-        self._tell(events.ChunkSent, self.peer, data)
+        if self._told:
+            self._tell(events.ChunkSent, self.peer, data)
         self.transport.write(data)
 
     def _fail(self, failure: Failure) -> None:
@@ -323,11 +329,11 @@ class Session(FrameReceiver[F], Generic[F]):
         """Close a gate: read nothing more from the peer until it is released."""
         if not self._gates and not self._discarding:
             self._pause_reading()
-        self._gates.add(gate)
+        self._gates |= {gate}
 
     def release(self, gate: object) -> None:
         """Open a gate again."""
-        self._gates.discard(gate)
+        self._gates -= {gate}
         if not self._gates:
             self._resume_reading()
 
@@ -420,24 +426,35 @@ class Session(FrameReceiver[F], Generic[F]):
         limits = self.factory.limits
         begun = (self.received, self.cutter.offset, self.sent)
         if begun[1] != self._marks[1]:
-            self._frame = Stopwatch()  # the frame that is pending now is another one than at the last look
+            self._over("frame", False, 0, now)  # the frame that is pending now is another one than before
         # What a deadline waits for is only waited for while the peer could give it: not with a gate closed,
         # and nobody is called silent while his handler is at work.
         reading = self._opened and not (self._gates or self._discarding or self._read_closed or self._closing)
         silent = reading and begun == self._marks and not self.handler.busy
-        self._marks = begun
-        if self._stall.over(self._is_stuck(), limits.stall_timeout, now):
+        if begun != self._marks:
+            self._marks = begun
+        if self._over("stall", self._is_stuck(), limits.stall_timeout, now):
             self.abort(Outcome.STALLED)
-        elif self._linger.over(self._write_closed, LINGER, now):
+        elif self._over("linger", self._write_closed, LINGER, now):
             self.transport.loseConnection()
-        elif not self._opened and self._frame.over(True, limits.frame_timeout, now):
+        elif not self._opened and self._over("frame", True, limits.frame_timeout, now):
             self.abort(Outcome.IDLE)  # a proxy that never said for whom it speaks
-        elif self._opened and self._frame.over(reading and self.cutter.pending, limits.frame_timeout, now):
+        elif self._opened and self._over("frame", reading and self.cutter.pending, limits.frame_timeout, now):
             self._tell(events.Expired, self.peer)
             self.itemsReceived(self.cutter.expire())
-        elif self._idle.over(silent, limits.idle_timeout, now):
+        elif self._over("idle", silent, limits.idle_timeout, now):
             self._outcome = Outcome.IDLE
             self._close()
+
+    def _over(self, what: str, lasts: bool, timeout: float, now: float) -> bool:
+        """Has something lasted for its timeout, as seen by the sweeps? In seconds; 0 means never."""
+        if not lasts or timeout <= 0:
+            if self._since:
+                self._since.pop(what, None)
+            return False
+        if self._since is None:  # most connections never need it
+            self._since = {}
+        return now - self._since.setdefault(what, now) >= timeout
 
     def _is_stuck(self) -> bool:
         """Is there something to be sent of which the peer has taken nothing since the last look?"""

@@ -38,42 +38,46 @@ class UDPServer(DatagramProtocol):
         self.echo = echo
         self.observers = observers or Observers()
         self._place: tuple[Place | None, int | None] = (None, None)
+        self._port = 0
 
     def startProtocol(self) -> None:
         """Twisted calls this when the port is open."""
-        self._place = _place(self.transport)
+        self._place = here, _ = _place(self.transport)
+        self._port = here[1] if here is not None else 0
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         """Twisted calls this with each datagram, whole, and its sender."""
-        peer = _peer(addr[:2], self._place)
-        self.observers.happened(events.ChunkReceived, peer, datagram)
-        self.observers.happened(events.RunHandled, peer, text.datagram(datagram))
+        if self.observers.to_each:
+            peer = _peer(addr[:2], self._place)
+            self.observers.happened(events.ChunkReceived, peer, datagram)
+            self.observers.happened(events.RunHandled, peer, text.datagram(datagram))
+        else:
+            peer = None
         if self.echo:
             self._answer(datagram, addr, peer)
 
-    def _answer(self, datagram: bytes, addr: tuple[str, int], peer: Peer) -> None:
+    def _answer(self, datagram: bytes, addr: tuple[str, int], peer: Peer | None) -> None:
         """Send the datagram back, the same bytes and never more; but not where that could go round for ever
         (U3, U4).
         """
-        assert self.transport is not None
-        why = self._loop(addr)
+        port = addr[1]
+        why = self._loop(addr) if port < PRIVILEGED_PORTS or port == self._port else None
         if why is None:
             try:
-                self.transport.write(datagram, addr)
-            except (
-                OSError
-            ) as error:  # no route, or a firewall that says no: one peer's trouble, not the server's
+                self.transport.write(datagram, addr)  # type: ignore[union-attr]
+            except OSError as error:  # no route, or a firewall says no: one peer's trouble, not the server's
                 why = f"it cannot be sent: {error.strerror or error}"
-        if why is None:
-            self.observers.happened(events.ChunkSent, peer, datagram)
-        else:
+        if why is not None:
+            peer = peer or _peer(addr[:2], self._place)
             self.observers.happened(events.Unanswered, peer, why)
+        elif peer is not None:
+            self.observers.happened(events.ChunkSent, peer, datagram)
 
     def _loop(self, addr: tuple[str, int]) -> str | None:
         host, port = addr
         if port < PRIVILEGED_PORTS:
             return f"port {port} is below {PRIVILEGED_PORTS}: a service there might answer, for ever"
-        if port == self.transport.getHost().port and _is_ours(host):  # type: ignore[union-attr]
+        if port == self._port and _is_ours(host):
             return "it came from this server's own address and port"
         return None
 

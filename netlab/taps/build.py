@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from io import StringIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint, serverFromString
-from twisted.logger import Logger, textFileLogObserver
+from twisted.logger import Logger, LogLevel, textFileLogObserver
 
 from netlab.events import Observer, Observers, Peer
 from netlab.observers.dialects import Dialect
 from netlab.observers.lines import Lines
-from netlab.observers.log import Log
+from netlab.observers.log import Log, go_straight
 from netlab.observers.stats import Stats
 from netlab.observers.writer import Writer
 from netlab.protocols.factory import ServerFactory
@@ -64,7 +63,17 @@ def _free_console(options: CommonOptions, reactor: Any) -> None:
         return
     observer = options.parent.get("fileLogObserverFactory", textFileLogObserver)  # twist's may be JSON's
     writer = options.console = Writer(options.console, partial(_log_line, observer))
+    if observer is textFileLogObserver and not _is_elsewhere(options.parent):
+        # Not before Twisted has begun to write what was logged until then, and not when it has ended.
+        reactor.callWhenRunning(go_straight, writer)
+        reactor.addSystemEventTrigger("after", "shutdown", go_straight, None)
     reactor.addSystemEventTrigger("after", "shutdown", writer.end)
+
+
+def _is_elsewhere(runner: Mapping[str, Any]) -> bool:
+    """Do lines of the log go elsewhere than to the console, or nowhere? runner: its options."""
+    level = runner.get("logLevel", LogLevel.info)
+    return bool(runner.get("logger") or runner.get("syslog") or level > LogLevel.info)
 
 
 def _log_line(observer: Callable[[StringIO], Any], sentence: str) -> str:
@@ -122,7 +131,7 @@ def tcp_server(
     return Server(
         options.command,
         "; ".join(options.about()),
-        [(name, partial(endpoint.listen, factory)) for name, endpoint in _endpoints(options, reactor)],
+        _listeners(options, factory, reactor),
         reactor,
         factory.drain,
         observed.stats,
@@ -133,10 +142,11 @@ def tcp_server(
 
 def _handlers(kind: str, delay: float, reactor: Any, stopping: threading.Event) -> Callable[[Any], Any]:
     if kind == "threads":
-        from netlab.handlers.threads import ThreadHandler
+        from netlab.handlers.threads import Exchange, ThreadHandler
 
         share_memory()
-        return lambda session: ThreadHandler(session, session.number, reactor, delay)
+        exchange = Exchange(reactor)
+        return lambda session: ThreadHandler(session, session.number, exchange, delay)
     from netlab.handlers.reactor import ReactorHandler, wake_on_signals
 
     if delay:
@@ -144,8 +154,13 @@ def _handlers(kind: str, delay: float, reactor: Any, stopping: threading.Event) 
     return lambda session: ReactorHandler(session, reactor, delay, stopping)
 
 
-def _endpoints(options: TCPOptions, reactor: Any) -> list[tuple[str, Any]]:
+def _listeners(options: TCPOptions, factory: Any, reactor: Any) -> list[tuple[str, Callable[[], Any]]]:
+    """Where to listen, and what does."""
     if options.endpoints:
-        return [(endpoint, serverFromString(reactor, endpoint)) for endpoint in options.endpoints]
-    kind = TCP6ServerEndpoint if ":" in options["interface"] else TCP4ServerEndpoint
-    return [(options.where, kind(reactor, options["port"], BACKLOG, options["interface"]))]
+        from twisted.internet.endpoints import serverFromString
+
+        return [
+            (each, partial(serverFromString(reactor, each).listen, factory)) for each in options.endpoints
+        ]
+    listen = partial(reactor.listenTCP, options["port"], factory, BACKLOG, options["interface"])
+    return [(options.where, listen)]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from twisted.internet.abstract import isIPAddress, isIPv6Address
-from twisted.internet.endpoints import serverFromString
 from twisted.python import usage
 
 import twisted
@@ -114,6 +113,8 @@ class CommonOptions(usage.Options):
         ],
     ]
 
+    _reactor: Sequence[str] = ()  # which one it has installed, in words
+
     def parseOptions(self, options: Any = None) -> None:
         """Parse the command line.
 
@@ -137,6 +138,20 @@ class CommonOptions(usage.Options):
                     self[name] = check(self[name])
                 except ValueError as error:
                     raise usage.UsageError(f"--{name} {self[name]}: {error}") from None
+        # As a command, where no reactor was named: then none is there yet. Else --reactor said which.
+        if self.parent is not None and "twisted.internet.reactor" not in sys.modules:
+            self.install_reactor()
+
+    def install_reactor(self) -> None:
+        """Nobody has said on which reactor to run: on our own, the fast one, where the system has what it
+        needs.
+        """
+        try:
+            from netlab.reactors.corked import install
+        except ImportError:  # no epoll: not Linux
+            return
+        install()
+        self._reactor = ["reactor corked"]
 
     def opt_version(self) -> None:
         """Display the versions of netlab and Twisted and exit."""
@@ -176,7 +191,7 @@ class CommonOptions(usage.Options):
 
     def about(self) -> list[str]:
         """What this server is set to, in phrases: for its first log line."""
-        return []
+        return [*self._reactor]
 
 
 class EchoOptions(CommonOptions):
@@ -236,6 +251,8 @@ class TCPOptions(CommonOptions):
     def opt_listen(self, endpoint: str) -> None:
         """Listen on this Twisted server endpoint instead of --port, e.g. tcp6:5005, unix:/tmp/lab or
         haproxy:tcp:5005. May be given several times."""
+        from twisted.internet.endpoints import serverFromString  # slow to import, and seldom needed
+
         try:
             serverFromString(None, endpoint)
         except Exception as error:  # each kind of endpoint raises what it likes

@@ -6,7 +6,6 @@ It runs on the reactor of netlab/reactors, unless another one was named, and sho
 from __future__ import annotations
 
 import selectors
-import sys
 from typing import Any, ClassVar
 
 from twisted.internet.interfaces import IReactorFDSet
@@ -34,13 +33,11 @@ class Options(TCPOptions):
     selector = "a selector"
     """What selects, in words: makeService() knows."""
 
-    def postOptions(self) -> None:
-        super().postOptions()
-        # As a command, where no reactor was named: then none is there yet. Else --reactor said which.
-        if self.parent is not None and "twisted.internet.reactor" not in sys.modules:
-            from netlab.reactors.selectors import install
+    def install_reactor(self) -> None:
+        """On the one whose selector can be seen at work."""
+        from netlab.reactors.selectors import install
 
-            install()
+        install()
 
     def about(self) -> list[str]:
         return [f"one thread for all clients, on {self.selector}", *super().about()]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from netlab.wire import framing, strangers, text
-from netlab.wire.framing import FixedFormat, Remark
+from netlab.wire import framing, printing, strangers, text
+from netlab.wire.framing import FixedFormat, Printed, Remark
 
 VERSION = 1
 LAYOUT = struct.Struct("!BLL20s")
@@ -50,7 +50,12 @@ def frame(order: int, typed: str) -> Frame:
     return Frame(VERSION, order, len(typed), text.encode(typed)[:TEXT_LENGTH].ljust(TEXT_LENGTH, PADDING))
 
 
-FORMAT: FixedFormat[Frame] = FixedFormat(LAYOUT, Frame, VERSION)
+class _Format(FixedFormat[Frame]):
+    def printed(self, run: bytes) -> Printed:
+        return printing.frames([*LAYOUT.iter_unpack(run)], Frame)
+
+
+FORMAT = _Format(LAYOUT, Frame, VERSION)
 
 
 class Cutter(framing.Cutter[Frame]):

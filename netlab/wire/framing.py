@@ -40,6 +40,12 @@ the frame that begins at `end`, or None.
 """
 
 
+Printed: TypeAlias = "tuple[list[str], list[int | None]]"
+"""What is printed of a run's frames: what str() says of each; and the order of each, None where a frame has
+none. A plain tuple, since one is made for each run.
+"""
+
+
 class Format(ABC, Generic[F]):
     """How one kind of frame stands in a row of bytes. Has no state."""
 
@@ -65,6 +71,11 @@ class Format(ABC, Generic[F]):
             yield self.decode(run[start:end])
             start = end
 
+    def printed(self, run: bytes) -> Printed:
+        """What is printed of a run's frames."""
+        frames = list(self.decoded(run))
+        return [str(each) for each in frames], [getattr(each, "order", None) for each in frames]
+
 
 class Run(Generic[F]):
     """Whole, valid frames, one behind the other, as they came.
@@ -84,6 +95,10 @@ class Run(Generic[F]):
 
     def __iter__(self) -> Iterator[F]:
         return self.format.decoded(self.data)
+
+    def printed(self) -> Printed:
+        """What is printed of them."""
+        return self.format.printed(self.data)
 
     def split(self) -> Iterator[Run[F]]:
         """The same frames, each as a run of its own."""
@@ -151,7 +166,7 @@ class Held:
         return self._length
 
     def append(self, data: bytes) -> None:
-        """Keep the next piece. What comes a byte at a time costs its length and no more, in time and memory."""
+        """Keep the next piece. Bytes that come one at a time cost their number, in time and in memory."""
         self._length += len(data)
         if len(data) >= SHORT:
             self._pieces.append(data)
@@ -207,7 +222,7 @@ class Cutter(Generic[F]):
                 return []
             held, self._held = self._held, None
             if self._need >= LONG:
-                # What a long frame lacks is put to it, and to nothing else, so that its bytes are copied once.
+                # What a long frame lacks is put to it, and nothing else: so its bytes are copied once.
                 return self.feed(held.joined(data[:missing])) + self.feed(data[missing:])
             data = held.joined(data)
         elif self.violation is not None or not data:
@@ -324,8 +339,12 @@ class FixedFormat(Format[F]):
         return self._make(*self._layout.unpack(frame))
 
     def decoded(self, run: bytes) -> Iterator[F]:
-        values: Iterator[Any] = self._layout.iter_unpack(run)
+        values: Iterator[Any] = self.values(run)
         return values if self._make is as_tuple else starmap(self._make, values)
+
+    def values(self, run: bytes) -> Iterator[tuple[Any, ...]]:
+        """The values of each frame of a run's bytes."""
+        return self._layout.iter_unpack(run)
 
 
 MANY = 12
@@ -403,25 +422,24 @@ class SizedFormat(Format[F]):
         return self._make(*self.header.unpack_from(frame), frame[self._header_length :])
 
     def decoded(self, run: bytes) -> Iterator[F]:
+        values: Iterator[Any] = self.values(run)
+        return values if self._make is as_tuple else starmap(self._make, values)
+
+    def values(self, run: bytes) -> Iterator[tuple[Any, ...]]:
+        """The header's values and the payload of each frame of a run's bytes."""
         if len(run) >= MANY * self._header_length and self._equals(run)[0] == len(run):
             (size,) = self._size.unpack_from(run)
-            values: Iterator[Any] = _with_payload(self.header.format, size).iter_unpack(run)
-            return values if self._make is as_tuple else starmap(self._make, values)
+            return _with_payload(self.header.format, size).iter_unpack(run)
         return self._one_by_one(run)
 
-    def _one_by_one(self, run: bytes) -> Iterator[F]:
-        unpack, length, size_at, make = (
-            self.header.unpack_from,
-            self._header_length,
-            self._size_at,
-            self._make,
-        )
+    def _one_by_one(self, run: bytes) -> Iterator[tuple[Any, ...]]:
+        unpack, length, size_at = self.header.unpack_from, self._header_length, self._size_at
         at, end = 0, len(run)
         while at < end:
             values = unpack(run, at)
             start = at + length
             at = start + values[size_at]
-            yield make(*values, run[start:at])
+            yield (*values, run[start:at])
 
 
 @lru_cache(maxsize=64)

@@ -37,3 +37,15 @@ class Orders:
         if order == 0:
             return ZERO
         return REPEAT if order == previous else JUMP
+
+    def follow(self, orders: list[int | None]) -> bool:
+        """Are these the next expected ones? Then take them: none has a note. Else take none.
+
+        False, too, where 4,294,967,295 is among them: note() knows what comes after it.
+        """
+        end = self.expected + len(orders)
+        if end > LAST or orders != list(range(self.expected, end)):
+            return False
+        if orders:
+            self.expected, self.previous = end, end - 1
+        return True

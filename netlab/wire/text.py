@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from netlab.wire import strangers
-from netlab.wire.framing import Cut, Format, Item, Remark, Run
+from netlab.wire.framing import Cut, Format, Item, Printed, Remark, Run
 
 REPLY_PREFIX = b"ECHO: "
 """What the text servers put before the bytes that they send back (T3)."""
@@ -103,11 +103,11 @@ class Message(NamedTuple):
 class _Chunk(Format[Message]):
     """One read, whole by definition: there is no delimiter (T1).
 
-    printed: what of it can be printed now, where that is not just its own bytes.
+    now: what of it can be printed now, where that is not just its own bytes.
     """
 
-    def __init__(self, printed: bytes | None = None) -> None:
-        self._printed = printed
+    def __init__(self, now: bytes | None = None) -> None:
+        self._now = now
 
     def cut(self, data: bytes, offset: int) -> Cut:
         return len(data), 1, 1, None
@@ -116,7 +116,13 @@ class _Chunk(Format[Message]):
         return iter((len(run),))
 
     def decode(self, frame: bytes) -> Message:
-        return Message(frame, decode(frame if self._printed is None else self._printed))
+        return Message(frame, self._shown(frame))
+
+    def printed(self, run: bytes) -> Printed:
+        return [printable(self._shown(run))], [None]
+
+    def _shown(self, frame: bytes) -> str:
+        return decode(frame if self._now is None else self._now)
 
 
 _WHOLE = _Chunk()

@@ -15,8 +15,8 @@ from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
 
-from netlab.wire import framing, orders, strangers, text
-from netlab.wire.framing import Cut, Format, Item, Remark, SizedFormat
+from netlab.wire import framing, orders, printing, strangers, text
+from netlab.wire.framing import Cut, Format, Item, Printed, Remark, SizedFormat
 from netlab.wire.violations import Incomplete, Oversize, Violation, WrongLayout
 
 VERSION = 1
@@ -88,12 +88,22 @@ def _swapped(version: int, size: int, order: int, payload: bytes) -> Frame:
     return Frame(version, order, size, payload)
 
 
+class _Format(SizedFormat[Frame]):
+    def printed(self, run: bytes) -> Printed:
+        return printing.frames([(v, order, size, text) for v, order, size, text in self.values(run)], Frame)
+
+
+class _SwappedFormat(SizedFormat[Frame]):
+    def printed(self, run: bytes) -> Printed:
+        return printing.frames([(v, order, size, text) for v, size, order, text in self.values(run)], Frame)
+
+
 @lru_cache
 def format(layout: Layout, max_size: int = MAX_SIZE) -> SizedFormat[Frame]:
     """How these frames stand in a row of bytes; max_size: the longest payload let in, in bytes (V4)."""
     if layout is Layout.GUIDE:
-        return SizedFormat(HEADER, 2, max_size, Frame, VERSION)
-    return SizedFormat(HEADER, 1, max_size, _swapped, VERSION)
+        return _Format(HEADER, 2, max_size, Frame, VERSION)
+    return _SwappedFormat(HEADER, 1, max_size, _swapped, VERSION)
 
 
 @dataclass(frozen=True)
@@ -163,6 +173,12 @@ class _Prelude(Format[Frame]):
 
     def decode(self, frame: bytes) -> Frame:
         return self._format.decode(frame)
+
+    def decoded(self, run: bytes) -> Iterator[Frame]:
+        return self._format.decoded(run)
+
+    def printed(self, run: bytes) -> Printed:
+        return self._format.printed(run)
 
 
 class Cutter(framing.Cutter[Frame]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -87,6 +87,10 @@ class Everything:
     def line(self, bracket: str, line: str, warn: bool = False) -> None:
         """What observers call to write a line."""
         self.said.append(line)
+
+    def lines(self, bracket: str, start: str, texts: Sequence[str]) -> None:
+        """What they call to write several."""
+        self.said += [start + text for text in texts]
 
     def told(self, kind: type) -> list[Any]:
         """The events of a kind."""

@@ -11,7 +11,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from netlab.handlers.reactor import ReactorHandler, wake_on_signals
-from netlab.handlers.threads import MAILBOX_BYTES, ThreadHandler
+from netlab.handlers.threads import MAILBOX_BYTES, Exchange, ThreadHandler
 from netlab.wire import fixed
 from netlab.wire.framing import Run
 from tests.support import until
@@ -47,6 +47,9 @@ class Session:
     def settle(self, item: Any, answer: bytes) -> None:
         self.settled.append((item, answer))
 
+    def treat(self, item: Any) -> None:
+        self.settle(item, self.handle(item))
+
     def hold(self, gate: object) -> None:
         self.gates.add(gate)
 
@@ -55,26 +58,32 @@ class Session:
 
 
 class Reactor:
-    """Takes calls from threads, and makes them when it is told to."""
+    """Takes calls, from threads, too, and makes them when it is told to."""
 
     def __init__(self) -> None:
         self.calls: list[Any] = []
+        self.woken = 0
 
-    def callFromThread(self, call: Any, *arguments: Any) -> None:
-        self.calls.append((call, arguments))
+    def callFromThread(self, call: Any) -> None:
+        self.woken += 1
+        self.calls.append(call)
+
+    def callLater(self, delay: float, call: Any) -> None:
+        self.calls.append(call)
 
     def turn(self) -> None:
         while self.calls:
-            call, arguments = self.calls.pop(0)
-            call(*arguments)
+            self.calls.pop(0)()
 
 
 class Threads(SynchronousTestCase):
     def setUp(self) -> None:
         self.session, self.reactor = Session(), Reactor()
+        self.exchange = Exchange(self.reactor)
 
     def handler(self, delay: float = 0.0) -> ThreadHandler:
-        handler = ThreadHandler(self.session, next(NUMBERS), self.reactor, delay)  # type: ignore[arg-type]
+        handler = ThreadHandler(self.session, next(NUMBERS), self.exchange, delay)
+        self.addCleanup(self.reactor.turn)
         self.addCleanup(handler.close, "last")
         self.addCleanup(self.session.blocked.set)
         return handler
@@ -95,6 +104,25 @@ class Threads(SynchronousTestCase):
         self.assertFalse(handler.busy)
         self.assertEqual(self.session.handled, [(item, handler.name) for item in range(100)])
         self.assertEqual(self.session.settled, [(item, b"answer") for item in range(100)])
+
+    def test_a_thread_is_woken_once_for_all_that_a_turn_has_brought(self) -> None:
+        handler = self.handler()
+        for item in range(3):
+            handler.submit(item)
+        self.assertEqual((len(self.reactor.calls), self.session.handled), (1, []), "not before the turn ends")
+        self.settled(3)
+
+    def test_the_reactor_is_woken_once_for_all_answers_that_wait(self) -> None:
+        handlers = [self.handler() for _ in range(5)]
+        for count, handler in enumerate(handlers, 1):
+            handler.submit("item")
+            self.reactor.calls.pop()()
+            until(lambda count=count: len(self.exchange._answers) == count, "an answer waits")  # type: ignore[misc]
+        self.assertEqual(self.reactor.woken, 1)
+        self.settled(5)
+        handlers[0].submit("another")
+        self.settled(6)
+        self.assertEqual(self.reactor.woken, 2)
 
     def test_a_full_mailbox_closes_the_gate_until_it_is_half_empty(self) -> None:
         handler = self.handler()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
@@ -25,7 +27,9 @@ from netlab.observers.log import Log
 from netlab.observers.stats import Stats
 from netlab.wire import fixed, text, variable
 from netlab.wire.framing import Remark, Run
+from netlab.wire.orders import LAST, Orders
 from netlab.wire.violations import WrongVersion
+from tests.wire import bounded
 
 PEER = Peer("tcp", "192.0.2.1:50001", "client-3")
 
@@ -120,6 +124,71 @@ class LinesTestCase(SynchronousTestCase):
         for outcome in Outcome:
             Lines(Log()).finished(Finished(PEER, outcome, 0, 0))
         self.assertEqual(len(self.log.lines), len(Outcome))
+
+
+class Kept(Log):
+    """A log that keeps its lines."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[str] = []
+
+    def line(self, bracket: str, line: str, warn: bool = False) -> None:
+        self.kept.append(line)
+
+
+class Notes(SynchronousTestCase):
+    """A run's notes are found at once where there are none; that changes nothing."""
+
+    def expected(self, orders: list[int]) -> list[str]:
+        """The lines of one client, message by message."""
+        stream, said, lines = Orders(), set(), []
+        for order in orders:
+            lines.append(f"Received ver: 1, order: {order}, size: 5 -> hello")
+            due = stream.expected
+            word = stream.note(order)
+            if word is not None and word not in said:
+                said.add(word)
+                lines.append(f"Note {word}: order {order} where {due} was expected")
+        return lines
+
+    def check(self, *runs: list[int]) -> None:
+        log = Kept()
+        lines = Lines(log)
+        for run in runs:
+            lines.run_handled(RunHandled(PEER, frames(*run)))
+        self.assertEqual(log.kept, self.expected([order for run in runs for order in run]))
+
+    @bounded
+    @given(
+        st.sampled_from((0, 1, 1, 1, 2, LAST - 2)),
+        st.lists(st.tuples(st.sampled_from((1, 1, 1, 1, 1, 1, 0, 2)), st.booleans()), max_size=12),
+    )
+    def test_are_where_they_were(self, first: int, steps: list[tuple[int, bool]]) -> None:
+        runs = [[first]]
+        for step, ends in steps:
+            order = (runs[-1][-1] + step) % 2**32
+            runs += [[order]] if ends else []
+            runs[-1] += [] if ends else [order]
+        self.check(*runs)
+
+    def test_behind_their_messages(self) -> None:
+        self.check([1, 2, 3], [4, 4, 4, 5], [6, 9, 0], [1, 2], [2, 7, 0])
+
+    def test_of_a_client_are_its_own(self) -> None:
+        log = Kept()
+        lines = Lines(log)
+        for peer in PEER, Peer("tcp", "192.0.2.1:50002", "client-4"):
+            lines.run_handled(RunHandled(peer, frames(1, 2)))
+        self.assertEqual(log.kept, self.expected([1, 2]) * 2)
+
+    def test_are_forgotten_with_the_client(self) -> None:
+        log = Kept()
+        lines = Lines(log)
+        for _ in range(2):
+            lines.run_handled(RunHandled(PEER, frames(1)))
+            lines.finished(Finished(PEER, Outcome.FINISHED, 0, 0))
+        self.assertEqual([line for line in log.kept if "Note" in line], [])
 
 
 class DatagramLines(LinesTestCase):

@@ -11,10 +11,13 @@ import sys
 import threading
 import time
 from collections import deque
+from io import UnsupportedOperation
+from tempfile import TemporaryFile
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from netlab.observers.writer import MAX_WAITING, Writer
+from netlab.observers import writer
+from netlab.observers.writer import FILE_PATIENCE, MAX_WAITING, PATIENT, Writer
 from tests.support import PATIENCE, until
 
 DISK_FULL = OSError(errno.ENOSPC, "No space left on device")
@@ -31,12 +34,15 @@ class Raw:
         self.open = threading.Event()
         self.open.set()
         self.results: deque[int | OSError | None] = deque()
+        self.delay = 0.0  # seconds that each call takes
         self.calls = 0
         self.written = bytearray()
 
     def write(self, data: memoryview) -> int | None:
         self.calls += 1
         self.open.wait(PATIENCE)
+        if self.delay:
+            time.sleep(self.delay)
         result = self.results.popleft() if self.results else len(data)
         if isinstance(result, OSError):
             raise result
@@ -47,16 +53,19 @@ class Raw:
 class Stream:
     """A stream of text, as much of it as a writer looks at."""
 
-    def __init__(self, raw: Raw, encoding: str = "utf-8") -> None:
+    def __init__(self, raw: Raw, encoding: str = "utf-8", fileno: int | None = None) -> None:
         self.buffer = self
         self.raw = raw
         self.encoding = encoding
+        self._fileno = fileno
 
     def isatty(self) -> bool:
         return True
 
     def fileno(self) -> int:
-        return 77
+        if self._fileno is None:
+            raise UnsupportedOperation("no file")
+        return self._fileno
 
 
 class WriterTestCase(SynchronousTestCase):
@@ -113,10 +122,13 @@ class Lines(WriterTestCase):
         self.assertEqual(self.printed("line two"), ["line one", "line two"])
 
     def test_are_in_the_streams_encoding(self) -> None:
-        writer = Writer(Stream(self.raw, "ascii"), str)
-        writer.write("grüße \ud800\n")
+        reader, pipe = os.pipe()
+        self.addCleanup(os.close, reader)
+        self.addCleanup(os.close, pipe)
+        ascii = Writer(Stream(self.raw, "ascii", pipe), str)
+        ascii.write("grüße \ud800\n")
         self.assertEqual(self.printed(r"gr\xfc\xdfe \ud800"), [r"gr\xfc\xdfe \ud800"])
-        self.assertEqual((writer.encoding, writer.isatty(), writer.fileno()), ("ascii", True, 77))
+        self.assertEqual((ascii.encoding, ascii.isatty(), ascii.fileno()), ("ascii", True, pipe))
 
     def test_come_from_one_thread_that_the_first_of_them_begins(self) -> None:
         before = set(threading.enumerate())
@@ -195,6 +207,117 @@ class Unread(WriterTestCase):
     def test_a_line_longer_than_the_queue_is_printed_where_nothing_else_waits(self) -> None:
         self.writer.write("x" * (MAX_WAITING + 1) + "\n")
         until(lambda: len(self.raw.written) == MAX_WAITING + 2, "the long line")
+
+
+class Patient(WriterTestCase):
+    """Those who may wait do, as long as the stream moves."""
+
+    def slow(self, delay: float) -> None:
+        """Have each piece take so many seconds, and nobody take a busy machine for a reader that stopped."""
+        self.raw.delay = delay
+        self.writer._patience = PATIENCE
+
+    def waits(self, ends: bool) -> list[float | None]:
+        """The seconds that each wait for the stream may take. ends: it goes on when somebody waits."""
+        found: list[float | None] = []
+        wait = self.writer._written.wait
+
+        def counted(timeout: float | None = None) -> bool:
+            found.append(timeout)
+            if ends:
+                self.raw.open.set()
+            return wait(PATIENCE if ends else timeout)
+
+        self.patch(self.writer._written, "wait", counted)
+        return found
+
+    def write(self, lines: int = 10_000, size: int = 1000) -> threading.Thread:
+        """Have a thread write more than has room; return it."""
+
+        def write() -> None:
+            for number in range(lines):
+                self.writer.write_patiently(f"{number} {'x' * (size - len(str(number)) - 2)}\n")
+
+        thread = threading.Thread(target=write, daemon=True)
+        thread.start()
+        return thread
+
+    def ended(self, thread: threading.Thread) -> None:
+        """It has ended, and all lines are there, whole and in order."""
+        thread.join(PATIENCE)
+        self.assertFalse(thread.is_alive())
+        until(lambda: self.raw.written.count(b"\n") == 10_000, "all lines")
+        self.assertEqual([line.split()[0] for line in self.lines], [str(number) for number in range(10_000)])
+        self.assertEqual({len(line) for line in self.lines}, {999})
+
+    def test_a_stream_that_is_slower_costs_no_line(self) -> None:
+        self.slow(0.002)
+        self.ended(self.write())
+
+    def test_a_disk_may_be_busy_for_a_while(self) -> None:
+        with TemporaryFile() as file:
+            self.writer = Writer(Stream(self.raw, fileno=file.fileno()), str)
+            self.raw.open.clear()
+            waits = self.waits(ends=True)
+            self.ended(self.write())
+        self.assertEqual(set(waits), {FILE_PATIENCE})
+
+    def test_who_writes_waits_for_half_of_the_queue_and_others_have_the_other_half(self) -> None:
+        self.slow(0.01)
+        self.stuck()
+        waits = self.waits(ends=False)
+        thread = self.write()
+        until(lambda: bool(waits), "one waits")
+        self.assertLessEqual(self.writer._size, PATIENT)
+        self.writer.write("a signal's handler does not\n")
+        self.raw.open.set()
+        thread.join(PATIENCE)
+        until(lambda: self.raw.written.count(b"\n") == 10_002, "all lines")
+        self.assertIn("a signal's handler does not", self.lines)
+
+    def test_nobody_waits_again_for_a_reader_that_has_stopped(self) -> None:
+        self.stuck()
+        waits = self.waits(ends=False)
+        self.write().join(PATIENCE)
+        self.assertEqual(waits, [writer.PATIENCE])
+        self.raw.open.set()
+        self.told()
+        first, *kept, gap = self.lines
+        self.assertIn(f" {10_000 - len(kept):,} lines dropped here: ", gap)
+        self.assertEqual(first, "stuck")
+
+    def test_once_it_has_caught_up_it_is_waited_for_again(self) -> None:
+        self.stuck()
+        self.write().join(PATIENCE)
+        self.raw.open.set()
+        self.told()
+        self.raw.written.clear()
+        self.slow(0.002)
+        self.ended(self.write())
+
+    def test_a_line_longer_than_half_of_the_queue_waits_until_nothing_else_does(self) -> None:
+        self.slow(0.002)
+        for name in "abc":
+            self.writer.write_patiently(name * (PATIENT + 1) + "\n")
+        until(lambda: self.raw.written.count(b"\n") == 3, "all lines")
+        self.assertEqual([line[0] for line in self.lines], ["a", "b", "c"])
+
+    def test_many_threads(self) -> None:
+        self.slow(0.001)
+
+        def write(name: str) -> None:
+            for number in range(1000):
+                self.writer.write_patiently(f"{name} {number} {'x' * 1000}\n")
+
+        threads = [threading.Thread(target=write, args=(name,), daemon=True) for name in "abcdefgh"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(PATIENCE)
+        until(lambda: self.raw.written.count(b"\n") == 8000, "all lines")
+        for name in "abcdefgh":
+            numbers = [line.split()[1] for line in self.lines if line.startswith(name)]
+            self.assertEqual(numbers, [str(number) for number in range(1000)])
 
 
 class Broken(WriterTestCase):

@@ -125,7 +125,7 @@ class TheCommand(ServerTestCase):
     def test_the_first_lines_say_what_is_on(self) -> None:
         server = self.serve("netlab-tcp", "--frame-timeout", "0", "--idle-timeout", "90")
         server.wait_for(
-            r"\[netlab-tcp\] netlab-tcp: a thread for each client; "
+            r"\[netlab-tcp\] netlab-tcp: a thread for each client; (reactor corked; )?"
             r"deadlines: idle 90 s, stall 60 s, drain 1 s$"
         )
         server.wait_for(r"Listening on 0\.0\.0\.0:\d+ \(tcp\); this machine's IPv4 addresses: ")

@@ -11,9 +11,21 @@ import subprocess
 import sys
 import threading
 import time
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
 from types import TracebackType
+from typing import Any
 
+from twisted.internet.testing import MemoryReactor
+from twisted.logger import LogLevel, globalLogPublisher, jsonFileLogObserver, textFileLogObserver
+from twisted.trial.unittest import SynchronousTestCase
+
+from netlab.observers.dialects import TEXT
+from netlab.observers.log import Log, go_straight
+from netlab.taps.build import watch
+from netlab.wire import fixed
 from tests.observers.terminals import Terminal
+from tests.observers.test_observers import Logged
 from tests.support import (
     PATIENCE,
     RUNNER,
@@ -295,6 +307,77 @@ class FullDisks(WriterTestCase):
         self.serves(stdout="/dev/full")
 
 
+class Busy(WriterTestCase):
+    """A server that is kept busy: all lines are there, and those of a client in order."""
+
+    CLIENTS = 4
+    FRAMES = 12_000
+    """Of each client: twice what may wait, all in all."""
+
+    def frames(self, number: int) -> tuple[bytes, list[str]]:
+        """What a client sends, and what is to be printed of it."""
+        orders = [*range(1, self.FRAMES), 7]
+        said = [f"Received ver: 1, order: {order}, size: 7 -> client{number}" for order in orders]
+        said.append(f"Note order-jump: order 7 where {self.FRAMES} was expected")
+        return b"".join(fixed.frame(order, f"client{number}").pack() for order in orders), said
+
+    def pour(self, port: int) -> dict[str, list[str]]:
+        """Have all clients send and receive at once; return what is to be printed of each, by its address."""
+        said = {}
+
+        def talk(client: socket.socket, data: bytes) -> None:
+            with client:
+                sender = threading.Thread(target=client.sendall, args=(data,), daemon=True)
+                sender.start()
+                got.append(receive(client, len(data)) == data)
+                sender.join(PATIENCE)
+
+        got: list[bool] = []
+        threads = []
+        for number in range(self.CLIENTS):
+            client = socket.create_connection(("127.0.0.1", port), PATIENCE)
+            data, lines = self.frames(number)
+            said["{}:{}".format(*client.getsockname())] = lines
+            threads.append(threading.Thread(target=talk, args=(client, data), daemon=True))
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(PATIENCE * 3)
+        self.assertEqual(got, [True] * self.CLIENTS)
+        return said
+
+    def printed(self, lines: list[str], address: str) -> list[str]:
+        """What was printed of the messages of the client at this address."""
+        dated = rf"\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{{4}} \[tcp {re.escape(address)} \S+\] (.*)"
+        found = [match[1] for line in lines if (match := re.fullmatch(dated, line))]
+        return [line for line in found if not re.match("Accepted|Closed", line)]
+
+    def into_a_file(self, *options: str) -> None:
+        log = Path(self.mktemp())
+        with log.open("wb") as output:
+            server = subprocess.Popen(
+                [*runner(), "netlab-tcpv2", "--port", "0", "--echo", *options], stdout=output
+            )
+        self.addCleanup(server.wait, PATIENCE)
+        self.addCleanup(server.kill)
+        listening = r"Listening on \S+?:(\d+) "
+        until(lambda: re.search(listening, log.read_text()) is not None, "it listens")
+        said = self.pour(int(re.findall(listening, log.read_text())[0]))
+        closed = r"(?m)^.*\] Closed connection from .*$"
+        until(lambda: len(re.findall(closed, log.read_text())) == self.CLIENTS, "all have left")
+        server.terminate()
+        server.wait(PATIENCE)
+        lines = log.read_text().splitlines()
+        for address, expected in said.items():
+            self.assertEqual(self.printed(lines, address), expected)
+
+    def test_on_the_reactor_into_a_file(self) -> None:
+        self.into_a_file("--handler", "reactor")
+
+    def test_in_threads_into_a_file(self) -> None:
+        self.into_a_file("--handler", "threads")
+
+
 class InProcess(WriterTestCase):
     def test_makeservice_leaves_the_console_of_a_program_alone(self) -> None:
         from netlab.taps import tcp
@@ -304,3 +387,61 @@ class InProcess(WriterTestCase):
         options.parseOptions([])
         tcp.makeService(options)
         self.assertIs(sys.stdout, stdout)
+
+
+class Ways(SynchronousTestCase):
+    """Lines go straight to the console where all that Twisted would do is write them there, as text."""
+
+    def goes_straight(self, **given: Any) -> bool:
+        """With these options of the runner, does a line make no event while the reactor runs?"""
+        from netlab.taps import tcp
+
+        console = TextIOWrapper(BytesIO(), "utf-8")
+        self.patch(sys, "stdout", console)
+        if "logFile" in given:
+            given["logFile"] = console
+        options = tcp.Options()
+        options.parseOptions([])
+        options.parent = given  # type: ignore[assignment]
+        reactor = MemoryReactor()
+        logged = Logged()
+        globalLogPublisher.addObserver(logged)
+        try:
+            watch(options, TEXT, reactor)
+            Log().line("-", "before it runs")
+            for hook, arguments, keywords in reactor.whenRunningHooks:
+                hook(*arguments, **keywords)
+            Log().line("-", "while it runs")
+            for trigger, arguments, keywords in reactor.triggers.get("after", {}).get("shutdown", []):
+                trigger(*arguments, **keywords)
+            Log().line("-", "when it has ended")
+        finally:
+            go_straight(None)
+            globalLogPublisher.removeObserver(logged)
+        straight = "[-] while it runs" not in logged.lines
+        expected = ["[-] before it runs", "[-] while it runs", "[-] when it has ended"]
+        self.assertEqual(logged.lines, [expected[0], expected[2]] if straight else expected)
+        printed = console.buffer.getvalue().decode()
+        self.assertEqual(re.findall(r"(?m) (\[-\] .*)$", printed), [expected[1]] if straight else [])
+        return straight
+
+    def test_of_twistd(self) -> None:
+        for given, straight in (
+            ({"nodaemon": True, "logfile": None}, True),
+            ({"nodaemon": True, "logfile": "-"}, True),
+            ({"nodaemon": True, "logfile": None, "logger": None, "syslog": 0}, True),
+            ({"nodaemon": True, "logfile": "twistd.log"}, False),
+            ({"nodaemon": True, "logfile": None, "logger": "a.user's"}, False),
+            ({"nodaemon": True, "logfile": None, "syslog": 1}, False),
+        ):
+            self.assertIs(self.goes_straight(**given), straight, given)
+
+    def test_of_twist(self) -> None:
+        for observer, level, straight in (
+            (textFileLogObserver, LogLevel.info, True),
+            (textFileLogObserver, LogLevel.debug, True),
+            (textFileLogObserver, LogLevel.warn, False),
+            (jsonFileLogObserver, LogLevel.info, False),
+        ):
+            given = {"logFile": None, "fileLogObserverFactory": observer, "logLevel": level}
+            self.assertIs(self.goes_straight(**given), straight, given)

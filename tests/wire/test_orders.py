@@ -56,3 +56,32 @@ class Notes(SynchronousTestCase):
             [note is None for note in notes_on(*orders)],
             [order == expected for order, expected in zip(orders, due, strict=False)],
         )
+
+
+class Runs(SynchronousTestCase):
+    """The orders of a whole run."""
+
+    def state(self, stream: Orders) -> tuple[int, int | None]:
+        return stream.expected, stream.previous
+
+    @bounded
+    @given(st.one_of(numbers, st.integers(LAST - 4, LAST)), st.integers(0, 5))
+    def test_that_are_the_expected_ones_have_no_note(self, first: int, count: int) -> None:
+        orders = [(first + 1 + at) % 2**32 for at in range(count)]
+        at_once, one_by_one = Orders(), Orders()
+        for stream in at_once, one_by_one:
+            stream.note(first)
+        self.assertEqual(at_once.follow([*orders]), LAST not in orders)
+        if LAST in orders:
+            self.assertEqual(at_once.expected, following(first), "none is taken")
+            return
+        self.assertEqual([one_by_one.note(order) for order in orders], [None] * count)
+        self.assertEqual(self.state(at_once), self.state(one_by_one))
+
+    @bounded
+    @given(st.lists(st.one_of(st.none(), st.integers(0, 4), numbers), min_size=1, max_size=4))
+    def test_of_which_any_is_another_one_are_not_taken(self, orders: list[int | None]) -> None:
+        stream = Orders()
+        if orders != list(range(1, len(orders) + 1)):
+            self.assertFalse(stream.follow(orders))
+            self.assertEqual(self.state(stream), (FIRST, None))
