@@ -13,6 +13,7 @@ from netlab.check import arguments as check
 from netlab.clients import arguments as clients
 from netlab.explain import arguments as explain
 from netlab.explain.xray import arguments as xray
+from netlab.load import arguments as load
 from netlab.wireshark import arguments as wireshark
 
 DESCRIPTION = """The socket laboratory: clients, a judge of your own programs, packets in Wireshark.
@@ -48,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     wireshark.add(commands)
     explain.add(commands)
     xray.add(commands)
+    load.add(commands)
     completion = commands.add_parser(
         "completion",
         help="print a script that completes these commands in your shell",

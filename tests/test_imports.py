@@ -16,7 +16,7 @@ PACKAGE = ROOT / "netlab"
 
 MAY_IMPORT = {
     "__main__": {"cli"},
-    "cli": {"clients", "wireshark", "check", "explain"},
+    "cli": {"clients", "wireshark", "check", "explain", "load"},
     "clients": {"wire", "events", "protocols", "observers"},
     "wire": set[str](),
     "events": {"wire"},
@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "wireshark": {"wire", "observers", "namespace"},
     "check": {"wire", "report", "namespace", "proc"},
     "explain": {"wire", "report", "wireshark", "namespace", "proc"},
+    "load": {"wire", "report", "proc"},
     "taps": {"wire", "events", "protocols", "handlers", "observers", "reactors"},
 }
 """Which rooms a room may import, itself always: the one place where this is written down for machines."""

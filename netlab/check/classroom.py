@@ -108,7 +108,7 @@ def _checked(options: argparse.Namespace, found: Sequence[Submission], output: P
         results = [pool.submit(_check, options, each, output / names[each.name], children) for each in found]
         with Progress(sys.stderr) as progress:
             for number, (each, result) in enumerate(zip(found, results, strict=True), 1):
-                progress.show(number, len(found), each.name)
+                progress.case(number, len(found), each.name)
                 reports[each.name] = result.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

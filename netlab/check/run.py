@@ -118,7 +118,7 @@ def told(battery: Battery, chosen: list[Case]) -> Iterator[Finding]:
     """The findings, with a line that shows how far it has come."""
     with Progress(sys.stderr) as progress:
         for number, case in enumerate(chosen, 1):
-            progress.show(number, len(chosen), case.id)
+            progress.case(number, len(chosen), case.id)
             yield battery.judge(case)
 
 

@@ -263,9 +263,9 @@ class Progresses(SynchronousTestCase):
     def test_one_line_is_rewritten_and_cleared(self) -> None:
         screen = Screen()
         with Progress(screen) as progress:
-            progress.show(9, 34, "v3/a-case-with-a-long-name/1")
+            progress.case(9, 34, "v3/a-case-with-a-long-name/1")
             self.assertEqual(screen.lines[0], "9 of 34 v3/a-case-with-a-long-name/1 ...")
-            progress.show(12, 34, "v3/split/2")
+            progress.case(12, 34, "v3/split/2")
             self.assertEqual(screen.lines, ["12 of 34 v3/split/2 ...", "", "", ""])
             progress.say("looking")
             self.assertEqual(screen.lines, ["looking ...", "", "", ""])
@@ -276,24 +276,24 @@ class Progresses(SynchronousTestCase):
     def test_it_is_cleared_where_the_check_fails(self) -> None:
         screen = Screen()
         with self.assertRaises(KeyboardInterrupt), Progress(screen) as progress:
-            progress.show(1, 2, "v3/split/2")
+            progress.case(1, 2, "v3/split/2")
             raise KeyboardInterrupt
         self.assertEqual(screen.lines, [""] * 4)
 
     def test_a_line_never_reaches_the_last_column(self) -> None:
         screen = Screen()
         progress = Progress(screen)
-        progress.show(1, 2, "x" * 200)
-        progress.show(2, 2, "y")
+        progress.case(1, 2, "x" * 200)
+        progress.case(2, 2, "y")
         self.assertEqual(screen.lines, ["2 of 2 y ...", "", "", ""])
 
     def test_nothing_where_nobody_looks(self) -> None:
         stream = io.StringIO()
         with Progress(stream) as progress:
-            progress.show(1, 2, "v3/split/2")
+            progress.case(1, 2, "v3/split/2")
         self.assertEqual(stream.getvalue(), "")
         with Progress(None) as progress:
-            progress.show(1, 2, "v3/split/2")
+            progress.case(1, 2, "v3/split/2")
 
     def test_a_terminal_that_goes_ends_nothing(self) -> None:
         class Gone(Screen):
@@ -301,12 +301,12 @@ class Progresses(SynchronousTestCase):
                 raise BrokenPipeError
 
         with Progress(Gone()) as progress:
-            progress.show(1, 2, "v3/split/2")
-            progress.show(2, 2, "v3/split/3")
+            progress.case(1, 2, "v3/split/2")
+            progress.case(2, 2, "v3/split/3")
 
     def test_names_are_safe(self) -> None:
         screen = Screen()
-        Progress(screen).show(1, 2, "\x1b[2J\n\u202e")
+        Progress(screen).case(1, 2, "\x1b[2J\n\u202e")
         self.assertEqual(screen.lines[0], r"1 of 2 \x1b[2J\n\u202e ...")
 
 
