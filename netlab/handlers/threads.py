@@ -67,8 +67,8 @@ class Exchange:
         self._is_called = False  # first: whoever comes too late for this call makes another one
         answers = self._answers
         while answers:
-            sender, *what = answers.popleft()
-            sender.settle(*what)
+            sender, item, answer, cost = answers.popleft()
+            sender.settle(item, answer, cost)
 
 
 class ThreadHandler:
@@ -128,9 +128,7 @@ class ThreadHandler:
 
     def _serve(self) -> None:
         """The client's own thread."""
-        import os
-
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        _give_way()
         while True:
             for item in self._mailbox.get():
                 if item is None:
@@ -166,4 +164,4 @@ def _give_way() -> None:
 
 
 def _cost(item: Any) -> int:
-    return ITEM_BYTES + (len(item.data) if isinstance(item, Run) else 0)
+    return ITEM_BYTES + (len(item.data) if type(item) is Run else 0)

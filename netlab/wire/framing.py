@@ -175,7 +175,7 @@ class Held:
         else:
             self._pieces.append(bytearray(data))
 
-    def joined(self, rest: bytes = b"") -> bytes:
+    def joined(self, rest: bytes | memoryview = b"") -> bytes:
         """All of it, and what follows it."""
         return b"".join((*self._pieces, rest))
 
@@ -223,7 +223,7 @@ class Cutter(Generic[F]):
             held, self._held = self._held, None
             if self._need >= LONG:
                 # What a long frame lacks is put to it, and nothing else: so its bytes are copied once.
-                return self.feed(held.joined(data[:missing])) + self.feed(data[missing:])
+                return self.feed(held.joined(memoryview(data)[:missing])) + self.feed(data[missing:])
             data = held.joined(data)
         elif self.violation is not None or not data:
             return []
