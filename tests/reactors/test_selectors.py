@@ -23,6 +23,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netlab.reactors.files import Selector
 from netlab.reactors.selectors import SelectorReactor
+from tests.reactors import byhand
 from tests.support import PATIENCE, ROOT
 
 BOTH = EVENT_READ | EVENT_WRITE
@@ -88,33 +89,30 @@ class Recorder:
         self.told.append(("served",))
 
 
-class ByHand(SynchronousTestCase):
-    """With a reactor whose turns the test makes one by one.
+class ByHand(byhand.ByHand):
+    """With a SelectorReactor, and its watcher."""
 
-    It is not made by a ReactorBuilder, which would skip the test where the reactor cannot be made.
-    """
+    def make_reactor(self) -> SelectorReactor:
+        """See there."""
+        return SelectorReactor()
+
+    def close_reactor(self) -> None:
+        """See there."""
+        self.reactor._selector.close()
 
     def setUp(self) -> None:
         """A reactor, and its watcher."""
-        self.reactor = SelectorReactor()
+        super().setUp()
         self.reactor.watcher = self.watcher = Recorder()
         self.descriptors: list[Descriptor] = []
 
     def tearDown(self) -> None:
         """Close what is open."""
         self.reactor.watcher = None
-        self.reactor.disconnectAll()
-        for waker in self.reactor._internalReaders:
-            self.reactor.removeReader(waker)
-            waker.connectionLost(None)
-        self.reactor._selector.close()
+        super().tearDown()
         for descriptor in self.descriptors:
             descriptor.socket.close()
             descriptor.peer.close()
-
-    def turn(self) -> None:
-        """One turn of the loop, for what is ready now."""
-        self.reactor.iterate(0)
 
     def of(self, descriptor: object) -> list[SelectorKey]:
         """The keys of a descriptor: one, or none."""

@@ -21,3 +21,8 @@ tcpv3 = ServiceMaker(
 selectors = Reactor(
     "selectors", "netlab.reactors.selectors", "The standard library's selectors, written to be read (netlab)."
 )
+corked = Reactor(
+    "corked",
+    "netlab.reactors.corked",
+    "Linux's epoll, with sends that do not wait: for many small messages (netlab).",
+)
