@@ -14,6 +14,7 @@ from netlab.load.engine import Settings
 from netlab.load.errors import Kind
 from netlab.load.measurement import Measurement, Moment
 from netlab.load.targets import LABEL
+from netlab.wire import fixed
 from netlab.wire.text import printable
 
 Write = Callable[[float], str]
@@ -65,7 +66,9 @@ def load(settings: Settings) -> str:
     """What is sent, in one sentence."""
     low, high = settings.size
     size = f"{low:,}" if low == high else f"{low:,} to {high:,}"
-    what = "datagrams" if settings.format == "udp" else "texts"
+    what = f"{'datagrams' if settings.format == 'udp' else 'texts'} of {size} bytes"
+    if settings.format == "tcpv2":
+        what = f"frames of {fixed.FRAME_LENGTH} bytes"  # longer texts are cut, shorter ones padded
     if settings.rate is not None:
         pace = f"{settings.rate:,g} a second in all, {settings.pipeline:,} at once on each"
     elif settings.echo:
@@ -76,7 +79,7 @@ def load(settings: Settings) -> str:
     layout = f", layout {settings.layout}" if settings.layout != "guide" else ""
     return (
         f"{settings.format}{layout}: {settings.connections:,} "
-        f"{'sockets' if settings.format == 'udp' else 'connections'}, {what} of {size} bytes, {pace}, for "
+        f"{'sockets' if settings.format == 'udp' else 'connections'}, {what}, {pace}, for "
         f"{settings.duration:g} s{echo}"
     )
 
