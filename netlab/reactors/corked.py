@@ -120,7 +120,10 @@ class Server(tcp.Server):
     logstr = property(_log_prefix)
 
     def __getitem__(self, key: object) -> Any:
-        """It is the log context of all that happens while it is served (twisted.python.context)."""
+        """It is the log context of all that happens while it is served (twisted.python.context).
+
+        One deviation: what was put into the log context around reactor.run() is not in it.
+        """
         if key is log.ILogContext:
             return {**context.defaultContextDict[log.ILogContext], "system": self.logstr}
         raise KeyError(key)
@@ -158,7 +161,7 @@ class Server(tcp.Server):
 
     def _relieve(self) -> None:
         """Much waits. If the kernel takes it, no producer need be paused."""
-        if not (self.is_written or self.dataBuffer):
+        if not (self.is_written or self.dataBuffer or self._aborting):
             self._send()  # should that fail, it will fail again in pay(), which tells
             self._owing = True
         self._maybePauseProducer()

@@ -24,13 +24,13 @@ class Servers(SynchronousTestCase):
         self.assertGreater(len(judged), 10)
 
     def test_udp(self) -> None:
-        self.passes("udp", "epoll", "--echo")
+        self.passes("udp", "own", "--echo")
 
     def test_udp_that_only_prints(self) -> None:
         self.passes("udp", "select")
 
     def test_tcp_with_threads(self) -> None:
-        self.passes("tcp", "selectors")
+        self.passes("tcp", "own")
 
     def test_tcp_on_the_reactor(self) -> None:
         self.passes("tcp", "poll", "--handler", "reactor")
@@ -39,19 +39,19 @@ class Servers(SynchronousTestCase):
         self.passes("tcp", "own", "netlab-tcpsel")
 
     def test_tcpv2_with_threads(self) -> None:
-        self.passes("tcpv2", "poll", "--echo")
+        self.passes("tcpv2", "asyncio", "--echo")
 
     def test_tcpv2_on_the_reactor(self) -> None:
-        self.passes("tcpv2", "selectors", "--echo", "--handler", "reactor")
+        self.passes("tcpv2", "own", "--echo", "--handler", "reactor")
 
     def test_tcpv2_that_only_prints(self) -> None:
         self.passes("tcpv2", "epoll")
 
     def test_tcpv3_with_threads(self) -> None:
-        self.passes("tcpv3", "epoll", "--echo")
+        self.passes("tcpv3", "own", "--echo")
 
     def test_tcpv3_on_the_reactor(self) -> None:
-        self.passes("tcpv3", "asyncio", "--echo", "--handler", "reactor")
+        self.passes("tcpv3", "own", "--echo", "--handler", "reactor")
 
     def test_tcpv3_in_the_other_layout(self) -> None:
         scripts = ("--layout", "scripts")

@@ -718,8 +718,6 @@ class Ending(Corked):
             def end(protocol: Recorded, data: bytes = data) -> None:
                 protocol.transport.write(data)
                 protocol.transport.abortConnection()
-                protocol.transport.write(data)
-                protocol.transport.writeSequence([data])
                 protocol.transport.abortConnection()
                 protocol.transport.loseConnection()
                 self.assertEqual(protocol.ends, [])  # not in there
@@ -728,6 +726,21 @@ class Ending(Corked):
                 self.assert_ended(protocol, "ConnectionAborted")
                 most = len(data) if data is MUCH else 0  # a large write is tried at once
                 self.assertLessEqual(len(self.received_until_reset(client)), most)
+
+            self.end_everywhere(end, check)
+
+    def test_what_is_written_after_abortConnection_is_not_sent(self) -> None:
+        """Neither little nor much."""
+        for data in b"x", MUCH[:70_000]:
+
+            def end(protocol: Recorded, data: bytes = data) -> None:
+                protocol.transport.abortConnection()
+                protocol.transport.write(data)
+                protocol.transport.writeSequence([data])
+
+            def check(protocol: Recorded, client: socket.socket) -> None:
+                self.assert_ended(protocol, "ConnectionAborted")
+                self.assertEqual(self.received_until_reset(client), b"")
 
             self.end_everywhere(end, check)
 

@@ -92,7 +92,7 @@ class Processes(SynchronousTestCase):
             check=True,
         )
         number = int(pid.read_text())
-        self.addCleanup(self.end, number)
+        self.addCleanup(self.end, number, pid)
         until(lambda: " starting on " in diary.read_text(), "it listens")
         self.assertIn("CorkedReactor", diary.read_text())
         port = int(diary.read_text().partition(" starting on ")[2].split()[0])
@@ -109,12 +109,10 @@ class Processes(SynchronousTestCase):
         self.assertIn("Server Shut Down", text)
         self.assertNotIn("Traceback", text)
 
-    def end(self, number: int) -> None:
-        """Should it still run."""
-        try:
+    def end(self, number: int, pid: Path) -> None:
+        """Should it still run: then it has not taken its pidfile away."""
+        if pid.exists():
             os.kill(number, signal.SIGKILL)
-        except ProcessLookupError:
-            return
 
     def serve(self) -> tuple[Program, int]:
         """A server that may have few descriptors, and its port."""
