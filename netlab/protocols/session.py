@@ -184,16 +184,19 @@ class Session(FrameReceiver[F], Generic[F]):
         if self._told:
             self._tell(events.ChunkReceived, self.peer, data)
         if not self._discarding:
-            self.itemsReceived(self.cutter.feed(data))
+            for item in self.cutter.feed(data):
+                if type(item) is Run:  # nearly always
+                    self.handler.submit(item)
+                else:
+                    self.itemsReceived([item])
 
     def itemsReceived(self, items: list[Item[F]]) -> None:
         """Put them on the road; a violation is the last."""
-        submit = self.handler.submit
         for item in items:
-            if type(item) is not Run and isinstance(item, Violation):
+            if isinstance(item, Violation):
                 self._outcome = Outcome.VIOLATION
                 self._discard()
-            submit(item)
+            self.handler.submit(item)
 
     def readConnectionLost(self) -> None:
         """The peer's FIN. What it has sent is answered all the same (C2)."""

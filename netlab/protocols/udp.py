@@ -39,6 +39,7 @@ class UDPServer(DatagramProtocol):
         self.observers = observers or Observers()
         self._place: tuple[Place | None, int | None] = (None, None)
         self._port = 0
+        self._told = self.observers.to_each
 
     def startProtocol(self) -> None:
         """Twisted calls this when the port is open."""
@@ -47,7 +48,7 @@ class UDPServer(DatagramProtocol):
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         """Twisted calls this with each datagram, whole, and its sender."""
-        if self.observers.to_each:
+        if self._told:
             peer = _peer(addr[:2], self._place)
             self.observers.happened(events.ChunkReceived, peer, datagram)
             self.observers.happened(events.RunHandled, peer, text.datagram(datagram))
