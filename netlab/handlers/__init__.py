@@ -13,9 +13,6 @@ from typing import Any, Protocol
 class Attended(Protocol):
     """What a handler needs of a session."""
 
-    def treat(self, item: Any) -> None:
-        """handle() and settle() in one, on the reactor's thread."""
-
     def handle(self, item: Any) -> bytes:
         """Treat an item; return the answer. Never raises."""
 

@@ -43,6 +43,11 @@ class ReactorHandler:
         self._queue: deque[Any] | None = None  # most never wait, and an empty deque has 600 bytes
 
     @property
+    def at_once(self) -> bool:
+        """Is an item treated as soon as it is submitted?"""
+        return not self._delay
+
+    @property
     def busy(self) -> bool:
         """Is there anything that was submitted and not settled?"""
         return bool(self._queue)
@@ -52,7 +57,7 @@ class ReactorHandler:
         leaves first.
         """
         if not (self._delay or self._queue):
-            self._session.treat(item)
+            self._session.settle(item, self._session.handle(item))
             return
         if not self._queue:
             self._queue = deque()
@@ -74,7 +79,7 @@ class ReactorHandler:
         item = self._queue[0]
         if isinstance(item, Run) and self._delay:
             self._stopping.wait(self._delay)
-        self._session.treat(item)
+        self._session.settle(item, self._session.handle(item))
         self._queue.popleft()  # only now: what settle() submits goes behind it
         if self._queue:
             self._clock.callLater(0, self._next)

@@ -93,6 +93,8 @@ class ThreadHandler:
         self._mailbox: SimpleQueue[list[Any]] = SimpleQueue()
         threading.Thread(target=self._serve, name=self.name, daemon=True).start()
 
+    at_once = False
+
     @property
     def busy(self) -> bool:
         """Is there anything that was submitted and not settled?"""

@@ -94,6 +94,10 @@ class Handler(TypingProtocol):
         """The name of the thread that does it."""
 
     @property
+    def at_once(self) -> bool:
+        """Does submit() treat each item before it returns?"""
+
+    @property
     def busy(self) -> bool:
         """Is there anything on the road that was not settled yet?"""
 
@@ -127,6 +131,7 @@ class Session(FrameReceiver[F], Generic[F]):
         self.received = 0
         self.sent = 0
         self._told = factory.observers.to_each
+        self._is_short = self.handler.at_once and not self._told
         self._opened = False
         self._outcome: Outcome | None = None
         self._failure: Failure | None = None
@@ -183,12 +188,26 @@ class Session(FrameReceiver[F], Generic[F]):
         self.received += len(data)
         if self._told:
             self._tell(events.ChunkReceived, self.peer, data)
-        if not self._discarding:
-            for item in self.cutter.feed(data):
-                if type(item) is Run:  # nearly always
-                    self.handler.submit(item)
-                else:
-                    self.itemsReceived([item])
+        if self._discarding:
+            return
+        for item in self.cutter.feed(data):
+            if self._is_short and type(item) is Run:
+                self._answer(item)
+            else:
+                self.itemsReceived([item])
+
+    def _answer(self, run: Run[F]) -> None:
+        """The whole road of a run, where its handler is the reactor and nobody looks on."""
+        try:
+            answer = self.respond(run)
+        except Exception:
+            self._is_short = False  # from here on, by way of handle(), which answers no more
+            self._failure = Failure()
+            self._fail(self._failure)
+            return
+        if answer and not self._closing:
+            self.sent += len(answer)
+            self.transport.write(answer)
 
     def itemsReceived(self, items: list[Item[F]]) -> None:
         """Put them on the road; a violation is the last."""
@@ -240,21 +259,6 @@ class Session(FrameReceiver[F], Generic[F]):
         self.handler.close(Ending.LOST)
 
     # Where messages are handled: wherever the handler runs.
-
-    def treat(self, item: Item[F] | Ending) -> None:
-        """handle() and settle() in one, for a handler that runs on the reactor's thread."""
-        if type(item) is not Run or self._told or self._failure is not None:
-            self.settle(item, self.handle(item))
-            return
-        try:  # nearly always: a run, and nobody looks on
-            answer = self.respond(item)
-        except Exception:
-            self._failure = Failure()
-            self._fail(self._failure)
-            return
-        if answer and not (self._lost or self._closing):
-            self.sent += len(answer)
-            self.transport.write(answer)
 
     def handle(self, item: Item[F] | Ending) -> bytes:
         """Treat one item of the road; return what is to be sent for it.

@@ -227,21 +227,20 @@ class Cutter(Generic[F]):
             data = held.joined(data)
         elif self.violation is not None or not data:
             return []
-        end, frames, self._need, violation = self.format.cut(data, self.offset)
         begun = self.offset
-        if end == len(data):  # the usual case: a read ends where a frame does
+        end, frames, self._need, violation = self.format.cut(data, begun)
+        if end == len(data) and begun:  # the usual case: a read ends where a frame does
             self.offset = begun + end
-            run = Run(data, frames, self.format)
-            return [run] if begun else [*self._greeted(data), run]
+            return [Run(data, frames, self.format)]
         items: list[Item[F]] = []
         if end:
             items = [*(() if begun else self._greeted(data)), Run(data[:end], frames, self.format)]
             self.offset = begun + end
         if violation is None:
-            self._held = Held(data[end:])
+            self._held = Held(data[end:]) if end < len(data) else None
         else:
             items.append(self._violated(self._named(violation, data, end)))
-        return items
+        return self._concluded(items)
 
     def finish(self) -> list[Item[F]]:
         """The stream has ended (the peer's FIN): a frame that is not whole never will be (R4)."""
@@ -254,6 +253,10 @@ class Cutter(Generic[F]):
         return self._incomplete(
             DeadlinePassed, "its time was up", "send all the bytes that the frame announces"
         )
+
+    def _concluded(self, items: list[Item[F]]) -> list[Item[F]]:
+        """What was cut, and what follows from it."""
+        return items
 
     def _greeted(self, data: bytes) -> list[Remark]:
         """What is to be said of the stream before its first run, which these bytes begin with."""
@@ -381,9 +384,17 @@ class SizedFormat(Format[F]):
     def cut(self, data: bytes, offset: int) -> Cut:
         version, max_size, size_of = self._version, self.max_size, self._size.unpack_from
         header_length, total = self._header_length, len(data)
-        at, count = self._equals(data) if total >= MANY * header_length else (0, 0)
+        if total >= MANY * header_length:
+            at, count = self._equals(data)
+        elif total >= header_length and (data[0] == version or version is None):
+            (size,) = size_of(data)
+            if header_length + size == total and size <= max_size:  # one frame, as most reads bring
+                return total, 1, header_length, None
+            at = count = 0
+        else:
+            at = count = 0
         last = total - header_length
-        while at <= last and (version is None or data[at] == version):
+        while at <= last and (data[at] == version or version is None):
             (size,) = size_of(data, at)
             end = at + header_length + size
             if size > max_size:
@@ -391,7 +402,7 @@ class SizedFormat(Format[F]):
             if end > total:
                 return at, count, end - at, None
             at, count = end, count + 1
-        if at == total or version is None or data[at] == version:
+        if at == total or data[at] == version or version is None:
             return at, count, header_length, None
         return at, count, header_length, wrong_version(data, at, offset, version)
 

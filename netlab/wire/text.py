@@ -158,10 +158,10 @@ class Cutter:
         """
         if not data:
             return []
-        remarks = () if self._first is None else self._recognised(self._first + data)
         self.offset += len(data)
-        if data[-1] < 0x80 and not self._begun:
-            return [*remarks, Run(data, 1, _WHOLE)]
+        if self._first is None and data[-1] < 0x80 and not self._begun:  # the usual case
+            return [Run(data, 1, _WHOLE)]
+        remarks = () if self._first is None else self._recognised(self._first + data)
         seen = self._begun + data
         length = complete_length(seen)
         self._begun = seen[length:]

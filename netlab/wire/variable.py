@@ -194,9 +194,7 @@ class Cutter(framing.Cutter[Frame]):
         self.layout = layout
         self._max_size = max_size
 
-    def feed(self, data: bytes) -> list[Item[Frame]]:
-        """Take the next bytes of the stream; return what has become whole with them, in order."""
-        items = framing.Cutter.feed(self, data)  # sooner than by super(), once a read
+    def _concluded(self, items: list[Item[Frame]]) -> list[Item[Frame]]:
         if self.format is self._prelude and self._prelude.layout is not None:
             items += self._settle(self._prelude.layout)
         return items
@@ -217,7 +215,7 @@ class Cutter(framing.Cutter[Frame]):
             items.append(Remark(self.offset, f"layout {layout.value} ({layout.fields})"))
         self.layout = layout
         self.format = format(layout, self._max_size)
-        return items + super().feed(held)
+        return items + self.feed(held)
 
     def _violated(self, violation: Violation) -> Violation:
         return super()._violated(self._explained(violation))

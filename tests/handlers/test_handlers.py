@@ -47,9 +47,6 @@ class Session:
     def settle(self, item: Any, answer: bytes) -> None:
         self.settled.append((item, answer))
 
-    def treat(self, item: Any) -> None:
-        self.settle(item, self.handle(item))
-
     def hold(self, gate: object) -> None:
         self.gates.add(gate)
 

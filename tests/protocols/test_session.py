@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.internet import error
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.task import Clock
@@ -12,6 +15,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from netlab.events import (
+    EACH,
     ChunkReceived,
     ChunkSent,
     Closed,
@@ -31,8 +35,9 @@ from netlab.protocols.factory import LAST_WORDS, Refused
 from netlab.protocols.session import LINGER, Limits, Session
 from netlab.protocols.tcp import TextServerFactory
 from netlab.protocols.tcpv3 import VariableServerFactory
-from netlab.wire.framing import Run
+from netlab.wire.framing import LONG, Run
 from netlab.wire.variable import Layout, frame
+from tests.wire import bounded, in_reads, reads
 
 HELLO = frame(1, "hello").pack()
 HALF = frame(2, "half").pack()[:-1]
@@ -79,11 +84,12 @@ class Transport(StringTransport):
 class Told:
     """An observer that remembers."""
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: Collection[type] = KINDS) -> None:
         self.events: list[Any] = []
+        self._kinds = kinds
 
     def listens(self) -> dict[type, Any]:
-        return dict.fromkeys(KINDS, self.events.append)
+        return dict.fromkeys(self._kinds, self.events.append)
 
     @property
     def kinds(self) -> list[str]:
@@ -94,6 +100,7 @@ class LazyHandler:
     """A handler that does nothing before it is told to."""
 
     name = "lazy"
+    at_once = False
 
     def __init__(self, session: Any) -> None:
         self.session = session
@@ -262,6 +269,67 @@ class Endings(SessionTestCase):
         self.assertFalse(other.aborted)
         self.assertEqual(self.outcome(), Outcome.FAILED)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
+class Unwatched(SessionTestCase):
+    """Where nobody is told of each message, it takes a shorter way, and all comes to the same."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.told = Told(set(KINDS) - EACH)
+
+    def test_it_is_answered_and_counted(self) -> None:
+        session, transport = self.connect(self.factory())
+        session.dataReceived(HELLO * 2)
+        session.readConnectionLost()
+        self.assertEqual(transport.value(), HELLO * 2)
+        (finished,) = [event for event in self.told.events if isinstance(event, Finished)]
+        self.assertEqual(
+            (finished.outcome, finished.received, finished.sent),
+            (Outcome.FINISHED, len(HELLO) * 2, len(HELLO) * 2),
+        )
+
+    def test_a_handler_that_raises_ends_its_client_and_answers_no_more(self) -> None:
+        session, transport = self.connect(self.factory())
+        asked = []
+
+        def respond(run: Run[Any]) -> bytes:
+            asked.append(run)
+            if len(asked) == 1:
+                raise ZeroDivisionError
+            return b"too late"
+
+        session.respond = respond
+        long = frame(2, "x" * LONG).pack()
+        session.dataReceived(long[:-1])
+        session.dataReceived(long[-1:] + HELLO)  # two runs of one read
+        session.dataReceived(HELLO)
+        self.assertTrue(transport.aborted)
+        self.assertEqual(transport.value(), b"")
+        self.assertEqual(self.outcome(), Outcome.FAILED)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    @bounded
+    @given(
+        st.lists(st.sampled_from((HELLO, frame(2, "x" * 40).pack(), b"\1\0", b"\2", b"")), max_size=40),
+        reads,
+        st.booleans(),
+    )
+    def test_as_where_somebody_is(self, stream: list[bytes], sizes: list[int], half_closes: bool) -> None:
+        ways = []
+        for told in Told(), Told(set(KINDS) - EACH):
+            self.told = told
+            session, transport = self.connect(self.factory())
+            for piece in in_reads(b"".join(stream), sizes):
+                session.dataReceived(piece)
+            if half_closes:
+                session.readConnectionLost()
+            elif transport.session is not None:
+                transport.lose(error.ConnectionLost())
+            self.pass_time(2 * LINGER)
+            ends = [event[1:] for event in told.events if isinstance(event, Finished)]
+            ways.append((transport.value(), transport.aborted, transport.half_closed, *ends))
+        self.assertEqual(ways[0], ways[1])
 
 
 class Backpressure(SessionTestCase):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import struct
+from typing import NamedTuple
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from netlab.wire import fixed, text, variable
-from netlab.wire.framing import Printed, Run
+from netlab.wire.framing import FixedFormat, Printed, Run, as_tuple
 from netlab.wire.variable import Layout
 from tests.wire import BEGINNINGS, bounded, numbers
 
@@ -50,6 +53,13 @@ sizes = st.one_of(st.integers(0, 21), numbers)
 def said(frames: list[fixed.Frame] | list[variable.Frame]) -> Printed:
     """What each says of itself."""
     return [str(frame) for frame in frames], [frame.order for frame in frames]
+
+
+class Numbered(NamedTuple):
+    """A frame of somebody's own that has an order."""
+
+    order: int
+    colour: int
 
 
 class Fixed(SynchronousTestCase):
@@ -112,3 +122,9 @@ class Any(SynchronousTestCase):
         (*_, run) = variable.Cutter(Layout.GUIDE).feed(data)
         assert isinstance(run, Run)
         self.assertEqual(run.printed(), said(list(run)))
+
+    def test_of_a_format_of_ones_own(self) -> None:
+        layout = struct.Struct("!HB")
+        data = layout.pack(7, 1) + layout.pack(8, 2)
+        self.assertEqual(FixedFormat(layout, as_tuple).printed(data), (["(7, 1)", "(8, 2)"], [None, None]))
+        self.assertEqual(FixedFormat(layout, Numbered).printed(data)[1], [7, 8])

@@ -201,6 +201,19 @@ class Deciding(SynchronousTestCase):
         self.assertIs(cutter.layout, Layout.SCRIPTS)
 
 
+class Undecided(SynchronousTestCase):
+    """Frames that read the same in both layouts, before it is known which one is spoken."""
+
+    def test_are_a_run_like_any_other(self) -> None:
+        frames = [variable.frame(1, "a"), variable.frame(2, "bc")]
+        (run,) = Cutter().feed(b"".join(each.pack() for each in frames))
+        assert isinstance(run, Run)
+        self.assertEqual(list(run), frames)
+        self.assertEqual([piece.data for piece in run.split()], [each.pack() for each in frames])
+        self.assertEqual(run.format.decode(frames[0].pack()), frames[0])
+        self.assertEqual(run.printed(), ([str(each) for each in frames], [1, 2]))
+
+
 class Limits(SynchronousTestCase):
     """A payload that is too long is not waited for (V4)."""
 
