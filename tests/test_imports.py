@@ -26,11 +26,12 @@ MAY_IMPORT = {
     "reactors": set[str](),
     "namespace": set[str](),
     "proc": set[str](),
+    "children": set[str](),
     "report": {"wire"},
     "wireshark": {"wire", "observers", "namespace"},
-    "check": {"wire", "report", "namespace", "proc"},
+    "check": {"wire", "report", "namespace", "proc", "children"},
     "explain": {"wire", "report", "wireshark", "namespace", "proc"},
-    "load": {"wire", "report", "proc"},
+    "load": {"wire", "report", "proc", "children"},
     "taps": {"wire", "events", "protocols", "handlers", "observers", "reactors"},
 }
 """Which rooms a room may import, itself always: the one place where this is written down for machines."""

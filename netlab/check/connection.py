@@ -9,6 +9,7 @@ import struct
 import time
 from collections.abc import Callable
 
+from netlab import proc
 from netlab.check import kernel
 from netlab.check.evidence import Exchange
 from netlab.check.findings import Closing
@@ -242,7 +243,7 @@ class Connection:
         """Did the program's queue of connections have no room for this one? Then its other end is not there:
         the system has dropped what completes a handshake, without a word.
         """
-        return not self._ended and kernel.known() and self.unread() is None
+        return not self._ended and proc.known() and self.unread() is None
 
     # How it is done.
 

@@ -1,4 +1,4 @@
-"""What the system knows about programs and their sockets: from Linux's /proc, and its diagnosis of sockets.
+"""What else the system knows of programs and their sockets: how much they use, what they have not read.
 
 Nothing here raises and nothing here waits. Where something cannot be known (another system, no right, it is
 gone) the answer is None, or empty.
@@ -10,36 +10,16 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 from netlab import proc
 
 Address = proc.Address
 """An IP address as text, and a port."""
 
-_LISTEN, _UNCONNECTED = 0x0A, 0x07  # states of a socket: TCP listens, UDP has no peer
 _BY_FAMILY, _REQUEST, _NO_COOKIE = 20, 1, 0xFFFFFFFF  # of linux/sock_diag.h
 _SOCK_DIAG = 4  # the netlink family
 _HEADER, _SOCKET = 16, 48  # bytes of a netlink header, of a struct inet_diag_sockid
-
-
-def known() -> bool:
-    """Does this system tell?"""
-    return os.path.exists("/proc/net/tcp")
-
-
-def listening(pids: Collection[int] | None, transport: str) -> list[Address]:
-    """The addresses of the sockets of `tcp` that listen, or of `udp` that are bound and have no peer: those
-    of these processes, or all of this network's with None.
-    """
-    if pids is not None and not (inodes := _sockets(pids)):
-        return []  # the tables are dear: to read one takes milliseconds
-    return [
-        entry.local
-        for entry in proc.sockets(transport)
-        if entry.state == (_LISTEN if transport == "tcp" else _UNCONNECTED)
-        and (pids is None or entry.inode in inodes)
-    ]
 
 
 def unread(ours: Address, theirs: Address) -> int | None:
@@ -62,11 +42,6 @@ def udp_dropped(port: int) -> int | None:
     return sum(map(int, dropped)) if dropped else None
 
 
-def processes(session: int) -> list[int]:
-    """The living processes of a session; those that have ended and wait to be reaped are left out."""
-    return [pid for pid in proc.pids() if _session(pid) == session and proc.lives(pid)]
-
-
 def marked(mark: str) -> list[int]:
     """The living processes that began with this `NAME=value` in their environment, wherever they are."""
     wanted = mark.encode()
@@ -84,12 +59,6 @@ def at_work(pids: Collection[int]) -> bool | None:
     return any(state in "RD" for state in states) if states else None
 
 
-def cpu_ticks(pids: Collection[int]) -> int | None:
-    """The processor time that they have used, in clock ticks (commonly 10 ms)."""
-    spent = [int(fields[proc.USER_TICKS]) + int(fields[proc.SYSTEM_TICKS]) for fields in _stats(pids)]
-    return sum(spent) if spent else None
-
-
 def cpu_time(pids: Collection[int]) -> float | None:
     """The same of the threads that they have now, in seconds; finer, where the kernel counts finer."""
     spent = [
@@ -100,7 +69,7 @@ def cpu_time(pids: Collection[int]) -> float | None:
     ]
     if any(spent):
         return sum(spent) / 1e9
-    ticks = cpu_ticks(pids)
+    ticks = proc.cpu_ticks(pids)
     return None if ticks is None else ticks / os.sysconf("SC_CLK_TCK")
 
 
@@ -118,27 +87,8 @@ def memory(pids: Collection[int]) -> int | None:
 
 def threads(pids: Collection[int]) -> int | None:
     """How many threads they have."""
-    counts = [int(fields[proc.THREADS]) for fields in _stats(pids)]
+    counts = [int(fields[proc.THREADS]) for fields in proc.stats(pids)]
     return sum(counts) if counts else None
-
-
-def _session(pid: int) -> int | None:
-    try:
-        return os.getsid(pid)  # a hundred times as fast as to read it
-    except OSError:
-        return None
-
-
-def _stats(pids: Collection[int]) -> Iterator[list[str]]:
-    for pid in pids:
-        if fields := proc.stat(f"{pid}"):
-            yield fields
-
-
-def _sockets(pids: Collection[int]) -> set[int]:
-    """The inodes of all sockets that these processes have open."""
-    targets = (target for pid in pids for target in proc.descriptors(pid).values())
-    return {inode for target in targets if (inode := proc.inode(target)) is not None}
 
 
 def _ask(local: Address, remote: Address) -> int | None:
@@ -164,7 +114,7 @@ def _ask(local: Address, remote: Address) -> int | None:
     except (OSError, ValueError, OverflowError):
         return None
     kind, state = struct.unpack_from("=4xH", answer)[0], answer[_HEADER + 1]
-    if kind != _BY_FAMILY or state == _LISTEN:
+    if kind != _BY_FAMILY or state == proc.LISTEN:
         return None  # it is gone: the kernel may offer its listener instead
     queued: int = struct.unpack_from("=I", answer, _HEADER + 4 + _SOCKET + 4)[0]
     return queued

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from netlab import PORT
+from netlab import PORT, children, proc
 from netlab.check import kernel
 from netlab.check.output import Input, Output, last_line, raised
 
@@ -147,13 +147,7 @@ class Program:
         if process.stdin is not None:
             self._input = Input(process.stdin)
         if UNIX:
-            self._guard = subprocess.Popen(
-                ["/bin/sh", "-c", _GUARD, "netlab", str(process.pid)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+            self._guard = children.guard(process.pid)
 
     def __exit__(self, *_: object) -> None:
         self.end()
@@ -166,9 +160,9 @@ class Program:
         """
         if self._process is None or self._ended:
             return []
-        if not kernel.known():
+        if not proc.known():
             return [self._process.pid] if self.alive else []
-        return kernel.processes(self._process.pid) or self._lost()
+        return proc.processes(self._process.pid) or self._lost()
 
     @property
     def alive(self) -> bool:
@@ -178,17 +172,8 @@ class Program:
     @property
     def status(self) -> int | None:
         """The exit status of its first process, negative for the signal that ended it; None while it runs."""
-        process = self._process
-        if process is None or process.returncode is not None or not hasattr(os, "waitid"):
-            return None if process is None else process.poll()
-        try:
-            # It is reaped in end() only: until then its number, which is the session's, stays its own.
-            ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except ChildProcessError:
-            return process.poll()  # end() was called meanwhile, in another thread
-        if ended is None:
-            return None
-        return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+        # It is reaped in end() only, which another thread may have called meanwhile.
+        return None if self._process is None else children.status(self._process)
 
     def ended(self, seconds: float) -> bool:
         """Wait so long for the end of its first process."""
@@ -256,13 +241,13 @@ class Program:
         others. seconds: how long it may do nothing; while it is at work, ten times as long. Raises
         NotListening.
         """
-        if not kernel.known():
+        if not proc.known():
             return self._reached(transport, port or PORT, seconds)
         begun = looked = time.monotonic()
         idle = 0.0
         while idle < seconds and looked - begun < BUSY * seconds:
             pids = self._members()
-            if found := _preferred(kernel.listening(pids, transport), port):
+            if found := _preferred(proc.listening(pids, transport), port):
                 return _reachable(*found, transport)
             if not self.alive and not pids and not self._members():  # twice: a daemon may be on its way
                 raise NotListening(self._why_ended(transport, port))
@@ -330,9 +315,9 @@ class Program:
         line = f"it does not listen for {transport.upper()}{on} within {seconds:g} s"
         pids = self._members()
         other = {"tcp": "udp", "udp": "tcp"}[transport]
-        if found := _preferred(kernel.listening(pids, transport), None):
+        if found := _preferred(proc.listening(pids, transport), None):
             return f"{line}; it listens on {transport.upper()} port {found[1]}: give that one"
-        if found := _preferred(kernel.listening(pids, other), None):
+        if found := _preferred(proc.listening(pids, other), None):
             return f"{line}; it listens on {other.upper()} port {found[1]}: check {other}?"
         if kernel.at_work(pids):
             line += ", and is still at work"
@@ -350,9 +335,6 @@ _ENVIRONMENT = {
     "PYTHONDONTWRITEBYTECODE": "1",  # nothing is left in a student's folder
     "PYTHON_COLORS": "0",
 }
-
-_GUARD = 'read _; kill -s KILL -- "-$1"'
-"""A shell's code: nobody ever writes what it reads, so it goes on when we are no more, however we ended."""
 
 
 @contextmanager
@@ -457,9 +439,9 @@ def _accepts(port: int) -> bool:
 
 
 def _in_use(transport: str, port: int) -> str:
-    if any(each == port for _, each in kernel.listening(None, transport)):
+    if any(each == port for _, each in proc.listening(None, transport)):
         return f"another program has port {port}, end it first"
-    if kernel.known() and transport == "tcp":
+    if proc.known() and transport == "tcp":
         return "former connections still rest there, set SO_REUSEADDR before bind"
     return "another program has its port, or had it a moment ago"
 

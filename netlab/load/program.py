@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from netlab import proc
+from netlab import children, proc
 from netlab.load.targets import CANNOT, CannotLoad
 from netlab.wire.text import printable
 
@@ -40,9 +40,6 @@ message fills that in some seconds.
 
 READ = 1 << 16
 """Bytes of its output that are looked at."""
-
-LISTEN, UNCONNECTED = 0x0A, 0x07
-"""States of a socket in /proc: TCP that listens, UDP without a peer."""
 
 
 class Program:
@@ -94,13 +91,7 @@ class Program:
                     CANNOT, f"cannot run {printable(self._command[0])!r}: {error.strerror}"
                 ) from None
         if os.name == "posix":
-            self._guard = subprocess.Popen(
-                ["/bin/sh", "-c", _GUARD, "netlab", str(self._process.pid)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+            self._guard = children.guard(self._process.pid)
 
     def _wait_until_it_listens(self) -> tuple[str, int]:
         deadline = time.monotonic() + START
@@ -120,10 +111,10 @@ class Program:
 
     def _found(self) -> tuple[str, int] | None:
         """Where it listens, if it does."""
-        if tells():
+        if proc.known():
             found = [
                 (ip, port)
-                for ip, port in listening(self.pids(), self._transport)
+                for ip, port in proc.listening(self.pids(), self._transport)
                 if self._port in (None, port)
             ]
             return _reachable(*min(found, key=lambda each: each[1])) if found else None
@@ -141,7 +132,7 @@ class Program:
         """Its processes."""
         if self._process is None:
             return []
-        return [pid for pid in proc.pids() if _session(pid) == self._process.pid] or [self._process.pid]
+        return proc.processes(self._process.pid) or [self._process.pid]
 
     def tidy(self) -> None:
         """Empty the file of its output where that has become long."""
@@ -185,19 +176,14 @@ class Program:
     def _lives(self) -> bool:
         """Is anybody of its session there? It is not reaped before: its number stays its own."""
         assert self._process is not None
-        if not tells():
+        if not proc.known():
             return self._process.poll() is None
-        return any(proc.lives(pid) for pid in self.pids())
+        return bool(proc.processes(self._process.pid))
 
     def _status(self) -> int | None:
         """The exit status of its first process, negative for a signal; None while it runs."""
         assert self._process is not None
-        if not hasattr(os, "waitid"):
-            return self._process.poll()
-        ended = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        if ended is None:
-            return None
-        return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+        return children.status(self._process)
 
     def _shown(self) -> str:
         return printable(" ".join(self._command))
@@ -217,10 +203,6 @@ class Program:
         return ""
 
 
-_GUARD = 'read _; kill -s KILL -- "-$1"'
-"""A shell's code: nobody ever writes what it reads, so it goes on when we are no more, however we ended."""
-
-
 def see(command: Sequence[str]) -> None:
     """See that there is such a command. Raises CannotLoad."""
     name = command[0]
@@ -229,11 +211,6 @@ def see(command: Sequence[str]) -> None:
         why = "cannot be run: it is no program" if exists else "is no command: check its name, or its path"
         hint = f"; python3 {name}?" if exists and name.endswith(".py") else ""
         raise CannotLoad(CANNOT, f"{printable(name)!r} {why}{hint}")
-
-
-def tells() -> bool:
-    """Does this system tell who listens where?"""
-    return os.path.exists("/proc/net/tcp")
 
 
 def free_port(transport: str) -> int:
@@ -245,21 +222,9 @@ def free_port(transport: str) -> int:
         return port
 
 
-def listening(pids: Collection[int], transport: str) -> list[proc.Address]:
-    """The addresses at which these processes wait for clients."""
-    inodes = {proc.inode(target) for pid in pids for target in proc.descriptors(pid).values()} - {None}
-    wanted = UNCONNECTED if transport == "udp" else LISTEN
-    if not inodes:
-        return []
-    return [each.local for each in proc.sockets(transport) if each.state == wanted and each.inode in inodes]
-
-
 def owners(port: int, transport: str) -> list[int]:
     """The processes that wait for clients at a port of this machine's, as far as the system tells us."""
-    wanted = UNCONNECTED if transport == "udp" else LISTEN
-    inodes = {
-        each.inode for each in proc.sockets(transport) if each.state == wanted and each.local[1] == port
-    }
+    inodes = {each.inode for each in proc.sockets(transport) if each.waits and each.local[1] == port}
     return [
         pid
         for pid in (proc.pids() if inodes else [])
@@ -269,12 +234,8 @@ def owners(port: int, transport: str) -> list[int]:
 
 def processor(pids: Collection[int]) -> float | None:
     """The seconds of processor time that processes have used; None where that is not known."""
-    spent = [
-        int(fields[proc.USER_TICKS]) + int(fields[proc.SYSTEM_TICKS])
-        for pid in pids
-        if (fields := proc.stat(f"{pid}"))
-    ]
-    return sum(spent) / os.sysconf("SC_CLK_TCK") if spent else None
+    ticks = proc.cpu_ticks(pids)
+    return None if ticks is None else ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _reachable(ip: str, port: int) -> tuple[str, int]:
@@ -288,10 +249,3 @@ def _accepts(port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _session(pid: int) -> int | None:
-    try:
-        return os.getsid(pid)
-    except OSError:
-        return None

@@ -75,12 +75,11 @@ class UDPServer(DatagramProtocol):
             self.observers.happened(events.ChunkSent, peer, datagram)
 
     def _loop(self, addr: tuple[str, int]) -> str | None:
+        """Why an echo to this port, which is a service's or has our own number, might go round for ever."""
         host, port = addr
         if port < PRIVILEGED_PORTS:
             return f"port {port} is below {PRIVILEGED_PORTS}: a service there might answer, for ever"
-        if port == self._port and _is_ours(host):
-            return "it came from this server's own address and port"
-        return None
+        return "it came from this server's own address and port" if _is_ours(host) else None
 
 
 def _place(transport: Any) -> tuple[Place | None, int]:

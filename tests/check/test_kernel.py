@@ -24,7 +24,7 @@ class Known(SynchronousTestCase):
     """For tests of what is told: where nothing is, there is nothing to see."""
 
     def setUp(self) -> None:
-        if not kernel.known():
+        if not proc.known():
             raise SkipTest("this system does not tell")
 
     def listener(self, ip: str = "127.0.0.1", both: bool = False) -> socket.socket:
@@ -65,20 +65,20 @@ def address(of: socket.socket) -> tuple[str, int]:
 class Listening(Known):
     def test_a_listener_is_its_process_s(self) -> None:
         listener = self.listener()
-        self.assertIn(address(listener), kernel.listening([os.getpid()], "tcp"))
-        self.assertIn(address(listener), kernel.listening(None, "tcp"))
+        self.assertIn(address(listener), proc.listening([os.getpid()], "tcp"))
+        self.assertIn(address(listener), proc.listening(None, "tcp"))
         code = "import socket; s = socket.create_server(('127.0.0.1', 0));" + SLEEPER
         other = self.run_python(code)
-        found = kernel.listening([other.pid], "tcp")
+        found = proc.listening([other.pid], "tcp")
         self.assertEqual(len(found), 1)
         self.assertNotIn(address(listener), found)
-        self.assertEqual(set(kernel.listening([other.pid, os.getpid()], "tcp")), {address(listener), *found})
+        self.assertEqual(set(proc.listening([other.pid, os.getpid()], "tcp")), {address(listener), *found})
 
     def test_it_is_gone_with_its_socket(self) -> None:
         listener = self.listener()
         where = address(listener)
         listener.close()
-        self.assertNotIn(where, kernel.listening([os.getpid()], "tcp"))
+        self.assertNotIn(where, proc.listening([os.getpid()], "tcp"))
 
     def test_addresses_of_both_families(self) -> None:
         try:
@@ -86,7 +86,7 @@ class Listening(Known):
         except OSError:
             raise SkipTest("no IPv6 here") from None
         any_four = self.listener("0.0.0.0")
-        found = kernel.listening([os.getpid()], "tcp")
+        found = proc.listening([os.getpid()], "tcp")
         self.assertIn(("::1", six.getsockname()[1]), found)
         self.assertIn(("::", any_six.getsockname()[1]), found)
         self.assertIn(("0.0.0.0", any_four.getsockname()[1]), found)
@@ -95,7 +95,7 @@ class Listening(Known):
         listener = self.listener()
         with socket.socket() as bound, socket.create_connection(address(listener)) as connection:
             bound.bind(("127.0.0.1", 0))
-            found = kernel.listening([os.getpid()], "tcp")
+            found = proc.listening([os.getpid()], "tcp")
             self.assertIn(address(listener), found)
             self.assertNotIn(address(bound), found)
             self.assertNotIn(address(connection), found)
@@ -103,15 +103,15 @@ class Listening(Known):
     def test_udp_that_is_bound_but_not_connected(self) -> None:
         server, client = self.datagrams(), self.datagrams()
         client.connect(address(server))
-        found = kernel.listening([os.getpid()], "udp")
+        found = proc.listening([os.getpid()], "udp")
         self.assertIn(address(server), found)
         self.assertNotIn(address(client), found)
-        self.assertNotIn(address(server), kernel.listening([os.getpid()], "tcp"))
+        self.assertNotIn(address(server), proc.listening([os.getpid()], "tcp"))
 
     def test_of_nobody(self) -> None:
         self.listener()
-        self.assertEqual(kernel.listening([NOBODY], "tcp"), [])
-        self.assertEqual(kernel.listening([], "tcp"), [])
+        self.assertEqual(proc.listening([NOBODY], "tcp"), [])
+        self.assertEqual(proc.listening([], "tcp"), [])
 
 
 class Unread(Known):
@@ -203,12 +203,12 @@ time.sleep(600)
 class Processes(Known):
     def test_a_session_without_its_dead(self) -> None:
         parent = self.run_python(FAMILY, session=True)
-        found = kernel.processes(parent.pid)
+        found = proc.processes(parent.pid)
         self.assertIn(parent.pid, found)
         self.assertEqual(len(found), 2, found)
         for pid in found:
             os.kill(pid, 9)
-        until(lambda: not kernel.processes(parent.pid), "both are dead, and one is not reaped")
+        until(lambda: not proc.processes(parent.pid), "both are dead, and one is not reaped")
         self.assertIsNone(parent.returncode)
 
     def test_whoever_has_the_mark(self) -> None:
@@ -223,7 +223,7 @@ class Processes(Known):
     def test_a_name_may_hold_anything(self) -> None:
         code = "open('/proc/self/comm', 'w').write(') R 1 1 (');" + SLEEPER
         process = self.run_python(code, session=True)
-        self.assertEqual(kernel.processes(process.pid), [process.pid])
+        self.assertEqual(proc.processes(process.pid), [process.pid])
         self.assertEqual(kernel.threads([process.pid]), 1)
 
     def test_at_work_or_not(self) -> None:
@@ -240,23 +240,23 @@ class Processes(Known):
 
     def test_processor_time_grows_with_work(self) -> None:
         process = self.run_python("print('', flush=True)\nwhile True: pass")
-        ticks, seconds = kernel.cpu_ticks([process.pid]), kernel.cpu_time([process.pid])
+        ticks, seconds = proc.cpu_ticks([process.pid]), kernel.cpu_time([process.pid])
         assert ticks is not None
         assert seconds is not None
-        until(lambda: (kernel.cpu_ticks([process.pid]) or 0) > ticks + 5, "it uses the processor")
+        until(lambda: (proc.cpu_ticks([process.pid]) or 0) > ticks + 5, "it uses the processor")
         grown = (kernel.cpu_time([process.pid]) or 0) - seconds
         self.assertGreater(grown, 0.03)
 
     def test_without_a_fine_count_the_ticks_tell(self) -> None:
         read = proc.read
-        until(lambda: bool(kernel.cpu_ticks([os.getpid()])), "we use the processor")
+        until(lambda: bool(proc.cpu_ticks([os.getpid()])), "we use the processor")
         for none in b"", b"0 0 0\n":
 
             def without(name: str, none: bytes = none) -> bytes:
                 return none if name.endswith("schedstat") else read(name)
 
             self.patch(proc, "read", without)
-            ticks = kernel.cpu_ticks([os.getpid()])
+            ticks = proc.cpu_ticks([os.getpid()])
             assert ticks is not None
             self.assertGreaterEqual(kernel.cpu_time([os.getpid()]) or 0, ticks / os.sysconf("SC_CLK_TCK"))
 
@@ -279,14 +279,14 @@ class Processes(Known):
         for pids in ([], [NOBODY]):
             for asked in (
                 kernel.at_work,
-                kernel.cpu_ticks,
+                proc.cpu_ticks,
                 kernel.cpu_time,
                 kernel.descriptors,
                 kernel.memory,
                 kernel.threads,
             ):
                 self.assertIsNone(asked(pids), asked)
-        self.assertEqual(kernel.processes(NOBODY), [])
+        self.assertEqual(proc.processes(NOBODY), [])
 
     def test_processes_that_come_and_go_trouble_nobody(self) -> None:
         over = threading.Event()
@@ -301,8 +301,8 @@ class Processes(Known):
             ends = time.monotonic() + 0.5
             while time.monotonic() < ends:
                 everybody = [int(name) for name in os.listdir("/proc") if name.isdigit()]
-                self.assertIn(os.getpid(), kernel.processes(os.getsid(0)))
-                kernel.listening(everybody, "tcp")
+                self.assertIn(os.getpid(), proc.processes(os.getsid(0)))
+                proc.listening(everybody, "tcp")
                 kernel.at_work(everybody)
                 kernel.descriptors(everybody)
                 kernel.memory(everybody)
@@ -319,10 +319,10 @@ class NotKnown(SynchronousTestCase):
         self.patch(proc, "listed", lambda name: [])
         self.patch(kernel, "_ask", lambda local, remote: None)
         pids = [os.getpid()]
-        self.assertEqual(kernel.listening(None, "tcp"), [])
-        self.assertEqual(kernel.listening(pids, "udp"), [])
+        self.assertEqual(proc.listening(None, "tcp"), [])
+        self.assertEqual(proc.listening(pids, "udp"), [])
         self.assertIsNone(kernel.unread(("127.0.0.1", 1), ("127.0.0.1", 2)))
         self.assertIsNone(kernel.udp_dropped(5005))
-        self.assertEqual(kernel.processes(os.getpid()), [])
+        self.assertEqual(proc.processes(os.getpid()), [])
         self.assertIsNone(kernel.at_work(pids))
         self.assertIsNone(kernel.memory(pids))

@@ -15,6 +15,7 @@ from typing import Any
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
+from netlab import proc
 from netlab.check import kernel, programs
 from netlab.check.programs import UNIX, CannotStart, Limits, NotListening, Program
 from tests.support import PATIENCE, ROOT, reset, until
@@ -60,7 +61,7 @@ class ProgramTestCase(SynchronousTestCase):
         return Path(folder)
 
     def needs_proc(self) -> None:
-        if not kernel.known():
+        if not proc.known():
             raise SkipTest("this system does not tell")
 
 
@@ -107,7 +108,7 @@ class Starting(ProgramTestCase):
     def test_it_is_the_process_itself_no_shell(self) -> None:
         program = self.run_python("import os; print(os.getpid(), os.getsid(0))\n" + SLEEP)
         self.assertEqual(len(set(self.numbers(program, 1))), 1)
-        if kernel.known():
+        if proc.known():
             self.assertEqual(program.pids, self.numbers(program, 1)[:1])
 
     def test_without_an_input_there_is_nothing_to_read(self) -> None:
@@ -671,7 +672,7 @@ class ListenUntold(ProgramTestCase):
     """Where the system does not tell what listens."""
 
     def setUp(self) -> None:
-        self.patch(kernel, "known", lambda: False)
+        self.patch(proc, "known", lambda: False)
         self.patch(programs, "SETTLED", 0.2)
 
     def test_tcp(self) -> None:

@@ -8,6 +8,7 @@ from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from netlab import proc
 from netlab.check import kernel
 from netlab.check.waiting import BUSY, LEAST, Patience
 
@@ -56,7 +57,7 @@ class Deadlines(SynchronousTestCase):
         self.assertApproximates(self.over_after(0.05, cpu=1.0), 0.05 * BUSY, 0.1)
 
     def test_the_processor_time_of_a_process_is_known_here(self) -> None:
-        if not kernel.known():
+        if not proc.known():
             self.skipTest("this system does not tell")
         before = kernel.cpu_time([os.getpid()])
         sum(range(2_000_000))

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
+from netlab import proc
 from netlab.load import program as programs
 from netlab.load.program import Program, free_port
 from netlab.load.targets import CannotLoad, is_here, named, place, target
@@ -156,7 +157,7 @@ class Programs(SynchronousTestCase):
         self.assertFalse(path.exists())
 
     def test_where_the_system_does_not_tell(self) -> None:
-        self.patch(programs, "tells", lambda: False)
+        self.patch(proc, "known", lambda: False)
         command = (sys.executable, "-u", str(PLAIN / "server_tcp.py"), "--host", "127.0.0.1", "--port", "0")
         with Program(command, "tcp") as program:
             socket.create_connection(program.place, PATIENCE).close()

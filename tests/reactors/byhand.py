@@ -60,6 +60,22 @@ def calling(method: str) -> Doing:
     return doing
 
 
+INSTALL = """
+from netlab.reactors.{module} import {reactor}, install
+from twisted.internet.error import ReactorAlreadyInstalledError
+install()
+from twisted.internet import reactor
+print(type(reactor) is {reactor})
+try:
+    install()
+except ReactorAlreadyInstalledError:
+    print("already")
+from twisted.internet import reactor as the_same
+print(the_same is reactor)
+"""
+"""A program that makes one of our reactors its own, tries it again, and prints: True, already, True."""
+
+
 class Recorded(Protocol):
     """A server's protocol that does what it is told, and remembers what happens to it.
 

@@ -473,20 +473,6 @@ reactor.run()
 """
 """Half-closeable, since a StandardIO that is not forgets at the end of its input what it has not written."""
 
-INSTALL = """
-from netlab.reactors.selectors import SelectorReactor, install
-from twisted.internet.error import ReactorAlreadyInstalledError
-install()
-from twisted.internet import reactor
-print(type(reactor) is SelectorReactor)
-try:
-    install()
-except ReactorAlreadyInstalledError:
-    print("already")
-from twisted.internet import reactor as the_same
-print(the_same is reactor)
-"""
-
 
 class Processes(SynchronousTestCase):
     """With a reactor that is the one of its process."""
@@ -524,4 +510,5 @@ class Processes(SynchronousTestCase):
         self.assertEqual(self.python(SHOUT).stdout, b"")
 
     def test_install_makes_it_the_reactor_once(self) -> None:
-        self.assertEqual(self.python(INSTALL).stdout.split(), [b"True", b"already", b"True"])
+        code = byhand.INSTALL.format(module="selectors", reactor="SelectorReactor")
+        self.assertEqual(self.python(code).stdout.split(), [b"True", b"already", b"True"])

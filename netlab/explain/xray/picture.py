@@ -11,7 +11,7 @@ from netlab.explain.xray.calls import Wait
 from netlab.explain.xray.look import EPOLL, Process, Thread, Watch
 from netlab.explain.xray.networks import STATES, Network
 
-_ESTABLISHED, _SYN_SENT, _SYN_RECEIVED, _CLOSE_WAIT, _LISTEN = 0x01, 0x02, 0x03, 0x08, 0x0A
+_ESTABLISHED, _SYN_SENT, _SYN_RECEIVED, _CLOSE_WAIT = 0x01, 0x02, 0x03, 0x08
 _PEER_HAS_FINISHED = (_CLOSE_WAIT, 0x09, 0x0B)
 _ANY = ("0.0.0.0", "::")
 _CALLED = {
@@ -298,7 +298,7 @@ def _thing(target: str, process: Process, network: Network) -> Thing:
 
 def _tcp(entry: proc.Socket) -> Thing:
     state = STATES[entry.state - 1] if entry.state <= len(STATES) else ""
-    if entry.state == _LISTEN:
+    if entry.state == proc.LISTEN:
         return Thing("listener", local=entry.local, state=state)
     finished = entry.state in _PEER_HAS_FINISHED
     return Thing(
