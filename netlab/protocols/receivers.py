@@ -103,8 +103,9 @@ class _Packing(FrameReceiver[F]):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        if "FORMAT" in vars(cls):
-            cls._pack = struct.Struct(cls.FORMAT).pack
+        layout = getattr(cls, "FORMAT", None)  # its own, or that of what it is mixed with
+        if layout is not None:
+            cls._pack = struct.Struct(layout).pack
 
 
 class FixedFrameReceiver(_Packing[F]):

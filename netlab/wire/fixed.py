@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from netlab.wire import framing, printing, strangers, text
 from netlab.wire.framing import FixedFormat, Printed, Remark
@@ -52,7 +52,8 @@ def frame(order: int, typed: str) -> Frame:
 
 class _Format(FixedFormat[Frame]):
     def printed(self, run: bytes) -> Printed:
-        return printing.frames([*LAYOUT.iter_unpack(run)], Frame)
+        frames: list[Any] = [*self.values(run)]
+        return printing.frames(frames, Frame)
 
 
 FORMAT = _Format(LAYOUT, Frame, VERSION)

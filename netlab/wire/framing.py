@@ -384,15 +384,13 @@ class SizedFormat(Format[F]):
     def cut(self, data: bytes, offset: int) -> Cut:
         version, max_size, size_of = self._version, self.max_size, self._size.unpack_from
         header_length, total = self._header_length, len(data)
+        at = count = 0
         if total >= MANY * header_length:
             at, count = self._equals(data)
         elif total >= header_length and (data[0] == version or version is None):
             (size,) = size_of(data)
             if header_length + size == total and size <= max_size:  # one frame, as most reads bring
                 return total, 1, header_length, None
-            at = count = 0
-        else:
-            at = count = 0
         last = total - header_length
         while at <= last and (data[at] == version or version is None):
             (size,) = size_of(data, at)

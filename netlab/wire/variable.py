@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from netlab.wire import framing, orders, printing, strangers, text
 from netlab.wire.framing import Cut, Format, Item, Printed, Remark, SizedFormat
@@ -90,7 +90,8 @@ def _swapped(version: int, size: int, order: int, payload: bytes) -> Frame:
 
 class _Format(SizedFormat[Frame]):
     def printed(self, run: bytes) -> Printed:
-        return printing.frames([(v, order, size, text) for v, order, size, text in self.values(run)], Frame)
+        frames: list[Any] = [*self.values(run)]
+        return printing.frames(frames, Frame)
 
 
 class _SwappedFormat(SizedFormat[Frame]):

@@ -102,6 +102,16 @@ def line(tag: int, payload: bytes) -> bytes:
     return struct.pack("!BHB", 4, len(payload), tag) + payload
 
 
+class Coloured:
+    """Says how a frame is laid out, for whatever it is mixed with."""
+
+    FORMAT = "!HB"
+
+
+class Mixed(Coloured, FixedFrameReceiver[Any]):
+    """Has its layout from elsewhere."""
+
+
 class Receiving(SynchronousTestCase):
     """Bytes come in, frames come out."""
 
@@ -153,6 +163,12 @@ class Sending(SynchronousTestCase):
         transport = connected(receiver)
         receiver.sendFrame(4, 9, payload=b"0123456789")
         self.assertEqual(transport.value(), b"\4\0\x0a\x090123456789")
+
+    def test_its_layout_may_come_from_what_it_is_mixed_with(self) -> None:
+        receiver = Mixed()
+        transport = connected(receiver)
+        receiver.sendFrame(7, 1)
+        self.assertEqual(transport.value(), b"\0\7\1")
 
     def test_what_the_other_side_would_refuse_is_not_sent(self) -> None:
         receiver = Lines()
