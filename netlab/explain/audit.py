@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
-from netlab.explain.facts import Capture, Exchange, Packet, Segment, Session
+from netlab.explain.facts import Capture, Exchange, Message, Packet, Segment, Session
 from netlab.explain.statements import EXERCISES
 from netlab.wire.variable import HEADER_LENGTH
 
@@ -17,6 +18,9 @@ ECHOING = ("4.3", "5.3")
 
 SERVED = ("2.2", "3.2")
 """The exercises that ask who serves the clients."""
+
+NAMED = 12
+"""Sessions without a requirement that are named; the others are counted, so that the advice fits a screen."""
 
 
 class Checked(NamedTuple):
@@ -120,10 +124,7 @@ class _Audit:
 
     def _sessions(self, sessions: Sequence[Session]) -> Iterator[Checked]:
         at_once = [
-            (one, other)
-            for one in sessions
-            for other in sessions
-            if one.packets[0].number < other.packets[0].number < one.packets[-1].number
+            pair for pair in pairwise(sessions) if pair[1].packets[0].number < pair[0].packets[-1].number
         ]
         if self._exercise in SERVED:
             yield _checked(
@@ -169,20 +170,20 @@ class _Audit:
         advice: str,
     ) -> Checked:
         lacking = [each for each in sessions if not holds(each)]
-        names = ", ".join(each.name for each in lacking)
+        names = ", ".join(each.name for each in lacking[:NAMED])
+        more = f" and {len(lacking) - NAMED:,} more" if len(lacking) > NAMED else ""
         shown = lacking or sessions
         return _checked(
             requirement,
             not lacking,
             [packet for each in shown for packet in (shows(each) or each.packets[:1])],
-            f"Not in {names}. {advice}.",
+            f"Not in {names}{more}. {advice}.",
         )
 
     def _echoes(self) -> Checked:
         sent = [message for each in self._spoken for message in each.messages if message.forth]
         lacking = [message for message in sent if not message.echoes]
-        exact = [m for m in sent if m.echoes and (m.echoes[0].prefixed or m.echoes[0].data == m.data)]
-        wrong = [message for message in sent if message.echoes and message not in exact]
+        wrong = [message for message in sent if message.echoes and not _is_exact(message)]
         bad = lacking + wrong
         said = f"{len(lacking)} of {len(sent)} got none" if lacking else f"{len(wrong)} came back changed"
         return _checked(
@@ -256,6 +257,11 @@ class _Audit:
                 f'netlab client {client} -m "grüße"',
                 needed=False,
             )
+
+
+def _is_exact(message: Message) -> bool:
+    """Whether an answered message came back as a server should send it."""
+    return message.echoes[0].prefixed or message.echoes[0].data == message.data
 
 
 def _handshake(session: Session) -> list[Segment]:

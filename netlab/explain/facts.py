@@ -312,6 +312,17 @@ class Session(Conversation):
         """These packets, and all that repeat what they carry."""
         return {each.number for number in packets for each in self._alike[number]}
 
+    def alike(self, packet: int) -> list[Segment]:
+        """Find the segments that bring the same as a packet, itself included.
+
+        Args:
+            packet: The number of a packet of this session.
+
+        Returns:
+            The segments, in the order of the capture.
+        """
+        return self._alike[packet]
+
     @cached_property
     def _alike(self) -> dict[int, list[Segment]]:
         """To each packet's number, all that bring the same."""

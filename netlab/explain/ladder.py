@@ -229,16 +229,13 @@ class _Around:
             named |= dict.fromkeys((packet.number for packet in each.packets), each.name)
             ends[frozenset((each.client, each.server))].append(each)
         self._unreachable: defaultdict[int, list[Unreachable]] = defaultdict(list)
-        begun = {id(each): each.packets[0].number for each in capture.conversations}
         for packet in capture.unreachable:
-            about = [
-                each
-                for each in ends[frozenset((packet.source, packet.destination))]
-                if begun[id(each)] < packet.number
-            ]
-            if about:
-                self._unreachable[id(about[-1])].append(packet)
-                named[packet.number] = about[-1].name
+            same = ends[frozenset((packet.source, packet.destination))]
+            begun = bisect_left(same, packet.number, key=lambda each: each.packets[0].number)
+            if begun:
+                about = same[begun - 1]
+                self._unreachable[id(about)].append(packet)
+                named[packet.number] = about.name
         self._named = sorted(named.items())
 
     def unreachable(self, conversation: Conversation) -> list[Unreachable]:
@@ -386,7 +383,7 @@ def _numbers(segment: Segment) -> str:
 def _analysed(session: Session, segment: Segment) -> Iterator[Note]:
     word = next((word for word in REPEATS if word in segment.analysis), None)
     if word is not None:
-        first = min(session.copies([segment.number]))
+        first = session.alike(segment.number)[0].number
         of = f" (first: packet {first})" if first < segment.number else ""
         yield Note(f"{word.replace('_', ' ')}{of}")
     for word in _BESIDES:
@@ -426,8 +423,9 @@ def _carried(conversation: Session | Exchange) -> dict[int, list[Part]]:
                     found[segment.number].append(_rest(segment.data[-rest:]))
         for segment in conversation.segments:
             if segment.data and segment.number not in found:
-                copies = sorted(conversation.copies([segment.number]) & found.keys())
-                found[segment.number] += found[copies[0]] if copies else [_rest(segment.data)]
+                copies = (each.number for each in conversation.alike(segment.number))
+                first = next((number for number in copies if number in found), None)
+                found[segment.number] += [_rest(segment.data)] if first is None else found[first]
     else:
         for datagram in conversation.datagrams:
             if datagram.number not in found and datagram.data:

@@ -25,6 +25,8 @@ from netlab.explain.facts import (
     Unreachable,
     frame_length,
 )
+from netlab.explain.statements import EXERCISES
+from netlab.explain.telling import subjects
 from netlab.wireshark.dissection import CannotRead, Dissection, Tree
 
 FLAGS = {"FIN": 0x01, "SYN": 0x02, "RST": 0x04, "PSH": 0x08, "ACK": 0x10}
@@ -42,24 +44,26 @@ def read(file: str, ports: Collection[int] = ()) -> Capture:
     """The facts of a capture file. ports: ports of the laboratory, beside 5005.
 
     Raises CannotRead. What is spoken on another port is only recognised by its bytes, and not by the first of
-    them: then the file is read once more, with its port named.
+    them: then the file is read once more, with its port named. Only the ports of conversations that may be
+    explained are named, so that their number is bounded.
     """
     capture = _Reader(file, ports).capture()
+    explained = (each for exercise in (None, *EXERCISES) for each in subjects(capture, exercise))
     late = {
-        session.server.port
-        for session in capture.sessions
-        if session.ours and session.server.port not in {PORT, *ports} and _has_unnamed_data(session)
-    }
-    late |= {
-        exchange.server.port
-        for exchange in capture.exchanges
-        if exchange.ours and exchange.server.port not in {PORT, *ports}
-        if len(exchange.messages) < len(exchange.datagrams)
+        each.server.port
+        for each in explained
+        if each.ours and each.server.port not in {PORT, *ports} and _has_unnamed_data(each)
     }
     return _Reader(file, {*ports, *late}).capture() if late else capture
 
 
-def _has_unnamed_data(session: Session) -> bool:
+def _has_unnamed_data(conversation: Session | Exchange) -> bool:
+    if isinstance(conversation, Exchange):
+        return len(conversation.messages) < len(conversation.datagrams)
+    return _has_unnamed_segments(conversation)
+
+
+def _has_unnamed_segments(session: Session) -> bool:
     named = {number for message in session.messages for number in message.packets}
     return any(each.data and not each.again and each.number not in named for each in session.segments)
 

@@ -52,7 +52,7 @@ def _report(options: argparse.Namespace, capture: Capture, exercise: str | None)
     if options.html is not None:
         files.write(options.html, html.render(capture, told, statements, exercise=exercise, audit=checked))
     if options.json is not None:
-        files.write(options.json, json_.render(capture, told, statements, checked))
+        files.write(options.json, json_.render(capture, told, statements, checked, exercise))
     if options.html is None and options.json is None:
         width, encoding = shutil.get_terminal_size((100, 24)).columns, sys.stdout.encoding or "utf-8"
         colour = may_colour(sys.stdout)

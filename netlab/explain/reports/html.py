@@ -11,7 +11,7 @@ from netlab.explain.facts import VARIANTS, Capture, End, Exchange, Session
 from netlab.explain.ladder import Ladder, ladders
 from netlab.explain.reports import svg, words
 from netlab.explain.statements import ALL, QUESTIONS, TROUBLE, Question, Statement, numbers
-from netlab.explain.telling import handling
+from netlab.explain.telling import candidates, handling
 from netlab.report import page
 from netlab.report.page import Html, bullets, code, fragment, joined, lines, link, section, tag
 
@@ -127,7 +127,7 @@ class _Page:
         )
 
     def _head(self) -> str:
-        said = words.head(self._capture, self._subjects)
+        said = words.head(self._capture, self._exercise)
         said = f"{said[:1].upper()}{said[1:]}."
         return f"{said} Below is what exercise {self._exercise} asks." if self._exercise else said
 
@@ -140,7 +140,8 @@ class _Page:
     def _conversations(self) -> Html:
         head = ("", "client", "server", "messages", "packets", "seconds", "sent", "back")
         rows = [self._conversation(each) for each in self._subjects[:MAX_LISTED]]
-        return joined((page.table(head, rows), _more(len(self._subjects) - MAX_LISTED, "conversation")))
+        count = len(candidates(self._capture, self._exercise))
+        return joined((page.table(head, rows), _more(count - MAX_LISTED, "conversation")))
 
     def _conversation(self, conversation: Session | Exchange) -> list[str]:
         packets = [each.number for each in conversation.packets]
@@ -174,7 +175,12 @@ class _Page:
                 heading = f"{each.title}, at the same time"
             yield tag("article", tag("h3", heading), svg.svg(each), class_="drawn", id=f"ladder-{at}")
         shown = sum(len(each.names) for each in self._ladders)
-        yield _more(len(self._subjects) - shown, "conversation", " is not drawn", " are not drawn")
+        yield _more(
+            len(candidates(self._capture, self._exercise)) - shown,
+            "conversation",
+            " is not drawn",
+            " are not drawn",
+        )
 
     def _question(self, question: Question, statements: Sequence[Statement], class_: str = "asked") -> Html:
         """A question with its answers, those about one conversation together."""
@@ -217,7 +223,7 @@ class _Page:
         return joined((joined(linked, ", "), more))
 
     def _threads(self) -> Html:
-        if not words.lacks_threads(self._subjects, self._exercise):
+        if not words.lacks_threads(self._capture, self._subjects, self._exercise):
             return Html()
         title = next(each.title for each in QUESTIONS if each.word == "handling")
         return section(title, tag("p", _prose(handling.ABSENT)))

@@ -8,7 +8,9 @@ from typing import Any
 
 from netlab.explain.audit import Checked
 from netlab.explain.facts import Capture, Exchange, Message, Session
+from netlab.explain.reports import words
 from netlab.explain.statements import KINDS, Statement
+from netlab.explain.telling import candidates
 
 FORMAT = 1
 """Goes up when a field changes its meaning or goes away; new ones may come at any time."""
@@ -19,8 +21,20 @@ def render(
     subjects: Sequence[Session | Exchange],
     statements: Sequence[Statement],
     audit: Sequence[Checked] = (),
+    exercise: str | None = None,
 ) -> str:
-    """One object, ended by a newline. Times are seconds since the capture's first packet."""
+    """Write one object, ended by a newline. Times are seconds since the capture's first packet.
+
+    Args:
+        capture: The facts of the file.
+        subjects: The conversations that are explained.
+        statements: All statements about them.
+        audit: The requirements of the exercise, with the result of each.
+        exercise: The exercise that is answered; None for all.
+
+    Returns:
+        The JSON text.
+    """
     whole = {
         "format": FORMAT,
         "file": capture.file,
@@ -29,6 +43,8 @@ def render(
         "recording": capture.recorded,
         "cut_short": capture.cut_short,
         "more_packets": capture.more,
+        "conversations_left_out": len(candidates(capture, exercise)) - len(subjects),
+        "limits": list(words.limits(capture, subjects, exercise)),
         "conversations": [_conversation(each) for each in subjects],
         "statements": [_statement(each) for each in statements],
         "audit": [each._asdict() for each in audit],

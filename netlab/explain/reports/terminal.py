@@ -77,7 +77,7 @@ class _Report:
 
     def lines(self, exercise: str | None) -> Iterator[str]:
         writer = self._writer
-        head = f"{self._capture.file}: {words.head(self._capture, self._subjects)}"
+        head = f"{self._capture.file}: {words.head(self._capture, exercise)}"
         for line in writer.prose(head, 0):
             yield writer.paint(BOLD, line)
         for limit in words.limits(self._capture, self._subjects, exercise):
@@ -96,7 +96,7 @@ class _Report:
         for question, statements in questions:
             if question.word != TROUBLE:
                 yield from self._question(question, statements, f"  ({', '.join(question.exercises)})")
-        if words.lacks_threads(self._subjects, exercise):
+        if words.lacks_threads(self._capture, self._subjects, exercise):
             yield from (
                 "",
                 writer.paint(BOLD, "Which thread, or which key of the selector, handled which message?"),
@@ -168,6 +168,8 @@ def _audited(capture: Capture, exercise: str, audit: Sequence[Checked], writer: 
     lacking = sum(each.needed and not each.met for each in audit)
     outcome = f"{words.counted_in(lacking, 'thing')} missing" if lacking else "all that it needs is there"
     yield from writer.prose(f"{capture.file}, for exercise {exercise}: {outcome}", 0)
+    for limit in words.unread(capture):
+        yield from writer.prose(limit)
     if lacking:
         yield from writer.prose("While the server runs, this captures what is needed:")
         yield f"    {command(exercise)}"

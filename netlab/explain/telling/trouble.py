@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from netlab.explain.facts import REPEATS, Capture, Exchange, Mark, Message, Packet, Segment, Session, counted
+from netlab.explain.facts import (
+    REPEATS,
+    Capture,
+    End,
+    Exchange,
+    Mark,
+    Message,
+    Packet,
+    Segment,
+    Session,
+    Unreachable,
+    counted,
+)
 from netlab.explain.statements import Statement, statement
 from netlab.wire import fields, strangers, variable
 from netlab.wire.variable import Layout
@@ -89,13 +101,14 @@ _QUIET = ("text-cut", "out-of-order", "lost", "missing-echo", INSIDE)
 
 def tell(capture: Capture, subjects: Sequence[Session | Exchange]) -> Iterator[Statement]:
     """For each conversation: who was not there, what was sent again or lost, violations, notes."""
+    unreachable = _by_ends(capture.unreachable)
     for each in subjects:
         if isinstance(each, Session):
             yield from _not_there(capture, each)
             yield from _reset(each)
             yield from _analysis(each)
         else:
-            yield from _unreachable(capture, each)
+            yield from _unreachable(capture, each, unreachable.get(frozenset((each.client, each.server)), ()))
         yield from _marks(each)
         yield from _missing_echoes(each)
         yield from _little_endian(each)
@@ -162,12 +175,15 @@ def _why(session: Session, reset: Segment, who: str) -> str:
     )
 
 
-def _unreachable(capture: Capture, exchange: Exchange) -> Iterator[Statement]:
-    found = [
-        each
-        for each in capture.unreachable
-        if {each.source, each.destination} == {exchange.client, exchange.server}
-    ]
+def _by_ends(packets: Iterable[Unreachable]) -> dict[frozenset[End], list[Unreachable]]:
+    """What ICMP says, by the two ends that each packet is about."""
+    found: defaultdict[frozenset[End], list[Unreachable]] = defaultdict(list)
+    for each in packets:
+        found[frozenset((each.source, each.destination))].append(each)
+    return found
+
+
+def _unreachable(capture: Capture, exchange: Exchange, found: Sequence[Unreachable]) -> Iterator[Statement]:
     if found:
         whom = found[0].destination
         answered = any(
@@ -202,7 +218,9 @@ def _analysis(session: Session) -> Iterator[Statement]:
             what = f"The {session.side(forth)}'s packet {segment.number}"
             if segment.length:
                 what += f", Seq {segment.relative} to {segment.relative + segment.length - 1},"
-            evidence = session.copies([segment.number]) if word in REPEATS else {segment.number}
+            evidence = {segment.number}
+            if word in REPEATS:
+                evidence.add(session.alike(segment.number)[0].number)
             yield statement(
                 "analysis", session, f"{word} at {segment.number}", f"{what} {ANALYSIS[word]}.", evidence
             )
