@@ -10,6 +10,13 @@ from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 
 
+def unwrap(transport: Any) -> Any:
+    """Return the connection under what wraps it: TLS, or a proxy's header."""
+    while isinstance(transport, ProtocolWrapper):
+        transport = transport.transport
+    return transport
+
+
 def tell_resets(transport: Any) -> None:
     """Have a connection that a reset ends be lost with ConnectionLost.
 
@@ -20,8 +27,7 @@ def tell_resets(transport: Any) -> None:
     transport: the connection; what wraps it (TLS, a proxy's) is looked through. One that has no socket, as
     in a test, is left as it is.
     """
-    while isinstance(transport, ProtocolWrapper):
-        transport = transport.transport
+    transport = unwrap(transport)
     if getattr(transport, "tells_resets", False):
         return
     handle = getattr(transport, "socket", None)

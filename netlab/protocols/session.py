@@ -32,6 +32,7 @@ from zope.interface import alsoProvides, implementer
 from netlab import events
 from netlab.events import Outcome, Peer, describe
 from netlab.protocols.receivers import FrameReceiver
+from netlab.protocols.resets import unwrap
 from netlab.wire.framing import Item, Remark, Run
 from netlab.wire.violations import Violation
 
@@ -145,7 +146,8 @@ class Session(FrameReceiver[F], Generic[F]):
         self._lost = False
         self._marks = _NOTHING_YET
         self._since: dict[str, float] | None = None  # how long each thing has lasted that has a deadline
-        self._unread: int | None = None
+        self._unread: tuple[int, int | None] | None = None
+        self._resumes = 0
 
     def respond(self, run: Run[F]) -> bytes:
         """The answer to a run, b"" for none. Pure: it runs wherever the handler runs. Override."""
@@ -350,6 +352,7 @@ class Session(FrameReceiver[F], Generic[F]):
 
     def resumeProducing(self) -> None:
         """Twisted calls this when all has been sent."""
+        self._resumes += 1
         self.release(self)
 
     def stopProducing(self) -> None:
@@ -464,11 +467,16 @@ class Session(FrameReceiver[F], Generic[F]):
         return now - self._since.setdefault(what, now) >= timeout
 
     def _is_stuck(self) -> bool:
-        """Is there something to be sent of which the peer has taken nothing since the last look?"""
+        """Return whether something waits to be sent, and the peer has taken nothing since the last look.
+
+        One look is not enough to tell: a queue that is filled as fast as it is emptied has the same length
+        each time. What changes whenever the peer takes something is how often the queue was emptied, together
+        with what is left of it.
+        """
         if not (self in self._gates or (self._flushing and not self._write_closed)):
             self._unread = None
             return False
-        before, self._unread = self._unread, unacknowledged(self.transport)
+        before, self._unread = self._unread, (self._resumes, unacknowledged(self.transport))
         return before is None or before == self._unread
 
     def _tell(self, kind: type, *what: object) -> None:
@@ -476,14 +484,29 @@ class Session(FrameReceiver[F], Generic[F]):
 
 
 def unacknowledged(transport: Any) -> int | None:
-    """How many bytes the kernel holds that the peer has not acknowledged; None where it does not say.
+    """Return how many bytes wait to be taken by the peer: in the transport, and in the kernel.
 
-    The transport tells when its own buffer is empty, and nothing in between: a slow reader is seen here only.
+    What is written while the transport still sends is not counted until its turn comes, so that the number
+    only falls while a producer is paused.
+
+    Returns:
+        Bytes; None where the transport has no socket, as in a test. Where the kernel does not tell what it
+        holds (Windows, macOS), the transport's bytes alone.
     """
+    transport = unwrap(transport)
+    try:
+        unsent: int = len(transport.dataBuffer) - transport.offset
+    except AttributeError:
+        return None
+    return unsent + _in_kernel(transport)
+
+
+def _in_kernel(transport: Any) -> int:
+    """Return how many bytes the kernel holds that the peer has not acknowledged; 0 where it does not say."""
     try:
         from fcntl import ioctl
         from termios import TIOCOUTQ
 
         return int.from_bytes(ioctl(transport.getHandle().fileno(), TIOCOUTQ, bytes(4)), sys.byteorder)
-    except (ImportError, AttributeError, OSError, ValueError, TypeError):
-        return None  # Windows, a fake, or TLS, whose handle is no socket
+    except (ImportError, AttributeError, OSError, ValueError):
+        return 0
