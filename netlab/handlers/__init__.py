@@ -13,6 +13,10 @@ from typing import Any, Protocol
 class Attended(Protocol):
     """What a handler needs of a session."""
 
+    @property
+    def read_size(self) -> int:
+        """Bytes that are read from the client at once."""
+
     def handle(self, item: Any) -> bytes:
         """Treat an item; return the answer. Never raises."""
 

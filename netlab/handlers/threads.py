@@ -23,10 +23,9 @@ from typing import Any
 from netlab.handlers import Attended
 from netlab.wire.framing import Run
 
-MAILBOX_BYTES = 256 * 1024
-"""What may wait for a client's thread before nothing more is read from that client: four full reads.
-
-It is read on at half of it.
+MAILBOX_READS = 4
+"""How many full reads may wait for a client's thread before nothing more is read from that client: 256 KiB,
+and less where many clients share a turn of the reactor. Reading goes on at half of it.
 """
 
 ITEM_BYTES = 512
@@ -106,7 +105,7 @@ class ThreadHandler:
         More than it should hold is taken, too: then the client is not read from for a while.
         """
         self._waiting += _cost(item)
-        if self._waiting > MAILBOX_BYTES and not self._held:
+        if self._waiting > MAILBOX_READS * self._session.read_size and not self._held:
             self._held = True
             self._session.hold(self)
         if not self._mail:
@@ -149,7 +148,7 @@ class ThreadHandler:
         if item is not None:
             self._session.settle(item, answer)
         self._waiting -= cost
-        if self._held and self._waiting <= MAILBOX_BYTES // 2:
+        if self._held and self._waiting <= MAILBOX_READS * self._session.read_size // 2:
             self._held = False
             self._session.release(self)
 

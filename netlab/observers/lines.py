@@ -16,8 +16,10 @@ from netlab.events import (
     Unanswered,
     Violated,
 )
+from netlab.observers.fairness import FairLock
 from netlab.observers.log import Log
 from netlab.wire.orders import Orders
+from netlab.wire.text import PRINT_LIMIT
 
 _OUTCOMES = {
     Outcome.FINISHED: "the client was finished",
@@ -31,11 +33,21 @@ _OUTCOMES = {
 
 
 class Lines:
-    """Writes the lines of the servers. log: where they go. quiet: no line for messages."""
+    """Writes the lines of the servers.
 
-    def __init__(self, log: Log, quiet: bool = False) -> None:
+    Args:
+        log: Where they go.
+        quiet: Whether to leave out the lines of messages.
+        limit: How many bytes of a message are printed; 0 for all (P4).
+    """
+
+    def __init__(self, log: Log, quiet: bool = False, limit: int = PRINT_LIMIT) -> None:
         self._log = log
+        self._limit = limit
         self._quiet = quiet
+        self._printing = FairLock()
+        """Held while a run is put into words and written: threads that all do so at once would keep the
+        reactor waiting for Python's lock, and each would hold the lines of its own run in memory."""
         self._orders: dict[Peer, _Notes] = {}
 
     def listens(self) -> Mapping[type, Listener]:
@@ -58,9 +70,13 @@ class Lines:
         self._line(event.peer, f"Refused connection from {event.peer.address}: {event.why}")
 
     def run_handled(self, event: RunHandled) -> None:
+        with self._printing:
+            self._print(event)
+
+    def _print(self, event: RunHandled) -> None:
         peer = event.peer
         start = f"Message from {peer.address} -> " if peer.transport == "udp" else "Received "
-        texts, orders = event.run.printed()
+        texts, orders = event.run.printed(self._limit)
         notes = self._notes(peer, orders)
         if not notes:
             self._log.lines(peer.bracket, start, texts)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from netlab.observers.dialects import Dialect
@@ -23,10 +24,10 @@ class Found:
     """Where it begins in the stream, in bytes from 0."""
     data: bytes
     """Its bytes."""
-    line: str
-    """What is printed of it, escaped."""
-    fields: list[Field]
-    """Its bytes under the names of their fields."""
+    message: Any
+    """What they say: a frame, or a text message."""
+    name_fields: Callable[[Any], list[Field]] = field(compare=False, repr=False)
+    """Puts a message's bytes under the names of their fields."""
     first: int
     """The number of the chunk in which it began."""
     last: int
@@ -39,9 +40,23 @@ class Found:
         """Where the next one begins."""
         return self.start + len(self.data)
 
+    @property
+    def fields(self) -> list[Field]:
+        """Its bytes under the names of their fields."""
+        return self.name_fields(self.message)
+
+    @property
+    def line(self) -> str:
+        """What is printed of it, escaped."""
+        return str(self.message)
+
     def shortened(self, most: int) -> str:
-        """Its line, with so many characters at most."""
-        return self.line if len(self.line) <= most else f"{self.line[:most]}..."
+        """Return its line, with so many characters at most.
+
+        A long message is not escaped whole: that many characters take four times as many bytes at most.
+        """
+        line = self.message.line(4 * most)
+        return line if len(line) <= most else f"{line[:most]}..."
 
 
 @dataclass(frozen=True)
@@ -78,8 +93,8 @@ def in_bytes(count: int) -> str:
 def datagram(dialect: Dialect, data: bytes) -> Chunk:
     """A datagram is one message, whole, always: nothing goes before it, and nothing is left over (U1)."""
     (message,) = text.datagram(data)
-    fields = dialect.fields(message, text.Cutter(), False)
-    return Chunk(1, 0, data, [Found(0, data, str(message), fields, 1, 1, ())], None, False, 0, 0)
+    found = Found(0, data, message, lambda found: dialect.fields(found, text.Cutter(), False), 1, 1, ())
+    return Chunk(1, 0, data, [found], None, False, 0, 0)
 
 
 class Stream:
@@ -135,17 +150,19 @@ class Stream:
         start, (message,) = self._at, piece
         end = self._at = start + len(piece.data)
         cuts = tuple(cut - start for cut in self._cuts if start < cut < end)
-        fields = self._dialect.fields(message, self.cutter, self._answers)
         passed = sum(cut <= end for cut in self._cuts)
         is_late = self._cuts[-1:] >= [end]  # it ended in an earlier chunk than this one
         last = self._first + len(cuts) if is_late else self._chunks
-        found = Found(start, piece.data, str(message), fields, self._first, last, cuts)
+        found = Found(start, piece.data, message, self._fields, self._first, last, cuts)
         # The next one begins in this chunk, or, where nothing is left of it, in the next one; or, where this
         # one was late, in an earlier one, too.
         is_behind = passed == len(self._cuts)
         self._first = self._chunks + (end == self._length) if is_behind else self._first + passed
         self._cuts = self._cuts[passed:]
         return found
+
+    def _fields(self, message: Any) -> list[Field]:
+        return self._dialect.fields(message, self.cutter, self._answers)
 
 
 class Streams:

@@ -181,8 +181,13 @@ class Writer:
             self._bell.get()
 
     def _lines(self) -> tuple[bytes, int]:
-        data = b"".join(self._waiting)
-        self._waiting.clear()
+        """Return a piece of what waits: all of it at once would be in memory twice."""
+        count = size = 0
+        while size < PIECE and count < len(self._waiting):
+            size += len(self._waiting[count])
+            count += 1
+        data = b"".join(self._waiting[:count])
+        del self._waiting[:count]
         return data, 0
 
     def _gap(self) -> tuple[bytes, int]:
@@ -221,7 +226,8 @@ class Writer:
             self._broken = written < len(data)
             if self._broken:
                 self._dropped += told or data.count(b"\n", written)
-                self._dropped += self._lines()[0].count(b"\n")
+                self._dropped += sum(waiting.count(b"\n") for waiting in self._waiting)
+                self._waiting.clear()
                 self._size, self._stopped = 0, False
             if not self._waiting:
                 self._full = False

@@ -16,6 +16,18 @@ from netlab.protocols.session import Handler, Limits, Session
 
 F = TypeVar("F")
 
+READ_SIZE = 65_536
+"""Bytes that are read from a client at once, as in Twisted."""
+
+TURN_SIZE = 256 * 1024
+"""Bytes that are read from all clients together in one turn of the reactor, where each message is observed:
+to escape and print so many takes 30 ms at worst. Every client is served once a turn, so that a new one waits
+for two or three of them."""
+
+MIN_READ_SIZE = 2_048
+"""Bytes that are read from a client at once however many there are: with less, the calls cost more than the
+messages."""
+
 LAST_WORDS = 0.25
 """Seconds that handlers get, once the last connections were dropped at the stop, to say so in the log."""
 
@@ -58,6 +70,8 @@ class ServerFactory(Factory, Generic[F]):
         self.limits = limits or Limits()
         self.observers = observers or Observers()
         self.sessions: set[Session[F]] = set()
+        self.read_size = READ_SIZE
+        """Bytes that are read from each client at once."""
         self._at_work: set[Session[F]] = set()  # whose connection is gone, and whose handler is not done
         self._accepted = 0
         self._clock = clock
@@ -92,12 +106,20 @@ class ServerFactory(Factory, Generic[F]):
     def session_made(self, session: Session[F]) -> None:
         """A session has its connection."""
         self.sessions.add(session)
+        self._share_turn()
 
     def session_lost(self, session: Session[F]) -> None:
         """A session's connection is gone; its handler may still be at work."""
         self.sessions.discard(session)
+        self._share_turn()
         self._at_work.add(session)
         self._rest()
+
+    def _share_turn(self) -> None:
+        if not self.observers.to_each:
+            return  # then a read costs so little that nobody waits for it
+        share = TURN_SIZE // max(1, len(self.sessions))
+        self.read_size = min(READ_SIZE, max(MIN_READ_SIZE, share))
 
     def session_done(self, session: Session[F]) -> None:
         """A session's handler has done its last."""

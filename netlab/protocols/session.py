@@ -149,6 +149,11 @@ class Session(FrameReceiver[F], Generic[F]):
         self._unread: tuple[int, int | None] | None = None
         self._resumes = 0
 
+    @property
+    def read_size(self) -> int:
+        """Bytes that are read from the client at once."""
+        return self.factory.read_size
+
     def respond(self, run: Run[F]) -> bytes:
         """The answer to a run, b"" for none. Pure: it runs wherever the handler runs. Override."""
         raise NotImplementedError
@@ -189,6 +194,7 @@ class Session(FrameReceiver[F], Generic[F]):
             self._open()
         self.received += len(data)
         if self._told:
+            unwrap(self.transport).bufferSize = self.read_size
             self._tell(events.ChunkReceived, self.peer, data)
         if self._discarding:
             return

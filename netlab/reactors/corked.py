@@ -40,9 +40,6 @@ from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST, installReact
 from twisted.python import context, log
 from twisted.python.failure import Failure
 
-READ_LENGTH = 65_536
-"""Bytes read at once, as in Twisted: more delays whoever is served next, and gains nothing."""
-
 MOST_WAITING = tcp.Server.bufferSize
 """Bytes that may wait to be sent before a producer is paused: Twisted's own 65,536."""
 
@@ -79,6 +76,7 @@ class Server(tcp.Server):
         self.server = server
         self.sessionno = sessionno
         # Twisted has these in its classes; an instance's own are sooner read, and all are, for each message.
+        self.bufferSize = tcp.Server.bufferSize
         self.connected = 1
         self.disconnecting = 0
         self.producer = None
@@ -133,7 +131,7 @@ class Server(tcp.Server):
     def doRead(self) -> Any:
         """Read once, have it handled, and send what was written meanwhile."""
         try:
-            data = self.socket.recv(READ_LENGTH)
+            data = self.socket.recv(self.bufferSize)
         except OSError as error:
             return None if error.errno == errno.EAGAIN else CONNECTION_LOST
         if not data:

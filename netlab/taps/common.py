@@ -14,6 +14,7 @@ import twisted
 from netlab import PORT, __version__
 from netlab.events import address_text
 from netlab.protocols.session import Limits
+from netlab.wire.text import PRINT_LIMIT
 
 _LIMITS = Limits()
 
@@ -82,6 +83,7 @@ class CommonOptions(usage.Options):
         "port": port_number,
         "interface": ip_address,
         "stats": seconds,
+        "print-limit": whole_number,
     }
     optParameters: ClassVar[list[Any]] = [
         ["port", "p", PORT, "The port to listen on; 0 lets the system choose one, and the log says which."],
@@ -96,6 +98,12 @@ class CommonOptions(usage.Options):
             None,
             0,
             "Log the counts every so many seconds: clients, messages, bytes, violations; 0 never.",
+        ],
+        [
+            "print-limit",
+            None,
+            PRINT_LIMIT,
+            "Bytes that are printed of one message; how many more it has is said. 0 for all.",
         ],
         [
             "record",

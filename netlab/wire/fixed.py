@@ -39,7 +39,12 @@ class Frame(NamedTuple):
         return LAYOUT.pack(*self)
 
     def __str__(self) -> str:
-        return f"ver: {self.version}, order: {self.order}, size: {self.size} -> {text.printable(self.text)}"
+        return self.line(0)
+
+    def line(self, limit: int) -> str:
+        """Return what is printed of it, with so many bytes of the text; 0 for all (P4)."""
+        shown = text.shorten(text.encode(self.text), limit)
+        return f"ver: {self.version}, order: {self.order}, size: {self.size} -> {shown}"
 
 
 def frame(order: int, typed: str) -> Frame:
@@ -51,9 +56,9 @@ def frame(order: int, typed: str) -> Frame:
 
 
 class _Format(FixedFormat[Frame]):
-    def printed(self, run: bytes) -> Printed:
+    def printed(self, run: bytes, limit: int = 0) -> Printed:
         frames: list[Any] = [*self.values(run)]
-        return printing.frames(frames, Frame)
+        return printing.frames(frames, Frame, limit)
 
 
 FORMAT = _Format(LAYOUT, Frame, VERSION)

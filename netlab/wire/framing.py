@@ -71,8 +71,8 @@ class Format(ABC, Generic[F]):
             yield self.decode(run[start:end])
             start = end
 
-    def printed(self, run: bytes) -> Printed:
-        """What is printed of a run's frames."""
+    def printed(self, run: bytes, limit: int = 0) -> Printed:
+        """What is printed of a run's frames. limit: how many bytes of a text; 0 for all (P4)."""
         frames = list(self.decoded(run))
         return [str(each) for each in frames], [getattr(each, "order", None) for each in frames]
 
@@ -96,9 +96,9 @@ class Run(Generic[F]):
     def __iter__(self) -> Iterator[F]:
         return self.format.decoded(self.data)
 
-    def printed(self) -> Printed:
-        """What is printed of them."""
-        return self.format.printed(self.data)
+    def printed(self, limit: int = 0) -> Printed:
+        """What is printed of them. limit: how many bytes of a text; 0 for all (P4)."""
+        return self.format.printed(self.data, limit if limit < len(self.data) else 0)
 
     def split(self) -> Iterator[Run[F]]:
         """The same frames, each as a run of its own."""

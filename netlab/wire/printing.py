@@ -8,7 +8,7 @@ at all the words tells whether anything in them has to be escaped.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from netlab.wire.framing import Printed
 from netlab.wire.text import printable
@@ -21,9 +21,23 @@ _PLAIN = bytes(range(0x20, 0x7F))
 the quickest look at them."""
 
 
-def frames(frames: Sequence[Values], make: Callable[..., object]) -> Printed:
-    """What is printed of frames, from their values. make: builds a frame of such."""
+class _Frame(Protocol):
+    """A frame that says what is printed of it."""
+
+    def line(self, limit: int) -> str: ...
+
+
+def frames(frames: Sequence[Values], make: Callable[..., _Frame], limit: int = 0) -> Printed:
+    """Return what is printed of frames.
+
+    Args:
+        frames: Their values.
+        make: Builds a frame from such values.
+        limit: How many bytes of a text are printed; 0 for all (P4).
+    """
     orders: list[int | None] = [frame[1] for frame in frames]
+    if limit and any(len(frame[3]) > limit for frame in frames):
+        return [make(*frame).line(limit) for frame in frames], orders
     try:
         # Where all of a field is UTF-8, it ends with a whole character. Of a payload, `size` bytes are all.
         texts = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -12,6 +11,11 @@ from netlab.wire.framing import Cut, Format, Item, Printed, Remark, Run
 
 REPLY_PREFIX = b"ECHO: "
 """What the text servers put before the bytes that they send back (T3)."""
+
+PRINT_LIMIT = 65_536
+"""Bytes of one message that are printed where no other limit is given (P4). A datagram, 65,507 bytes at most,
+is printed whole; and to escape so many takes a few milliseconds, in which other clients wait.
+"""
 
 
 def decode(data: bytes) -> str:
@@ -54,20 +58,22 @@ def _awaits_more(tail: bytes) -> bool:
 _Decoder = codecs.getincrementaldecoder("utf-8")
 
 _UNPRINTABLE = (
-    "[\x00-\x1f\x7f-\x9f"  # C0, DEL and C1: a terminal obeys them
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidirectional controls: they turn their neighbours round
-    "\u2028\u2029"  # line and paragraph separators: one message stays one line
-    "\ud800-\udfff]"  # bytes that were no UTF-8
+    *range(0x20),  # C0: a terminal obeys these, DEL and C1
+    *range(0x7F, 0xA0),
+    *(0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)),  # bidirectional controls
+    *(0x2028, 0x2029),  # line and paragraph separators: one message stays one line
+    *range(0xD800, 0xE000),  # surrogates: the bytes that are not UTF-8
 )
-_NAMED = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+_NAMED = {0x09: r"\t", 0x0A: r"\n", 0x0D: r"\r"}
 
 
-def _escape(found: re.Match[str]) -> str:
-    character = found[0]
-    code = ord(character)
+def _escape(code: int) -> str:
     if 0xDC80 <= code <= 0xDCFF:
         return f"\\x{code - 0xDC00:02x}"
-    return _NAMED.get(character) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+    return _NAMED.get(code) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+
+
+_ESCAPES = {code: _escape(code) for code in _UNPRINTABLE}
 
 
 def printable(text: str) -> str:
@@ -76,7 +82,22 @@ def printable(text: str) -> str:
     What is escaped is written as Python would: `\\x1b`, `\\u202e`.
     """
     # What Python calls printable holds none of these, and to ask is quick.
-    return text if text.isprintable() else re.sub(_UNPRINTABLE, _escape, text)
+    return text if text.isprintable() else text.translate(_ESCAPES)
+
+
+def shorten(data: bytes, limit: int = 0) -> str:
+    """Return the bytes of a text as they are printed: escaped (P1), and no more of them than a limit (P4).
+
+    Args:
+        data: The text's bytes.
+        limit: How many bytes of it are printed; 0 for all. A character that stands across the limit is left
+            out, and how many bytes are left out is said.
+    """
+    if not 0 < limit < len(data):
+        return printable(decode(data))
+    length = complete_length(data[:limit])
+    more = len(data) - length
+    return f"{printable(decode(data[:length]))}... {more:,} more byte{'s' * (more != 1)}"
 
 
 def writable(text: str, encoding: str) -> str:
@@ -99,6 +120,10 @@ class Message(NamedTuple):
     def __str__(self) -> str:
         return printable(self.text)
 
+    def line(self, limit: int) -> str:
+        """Return what is printed of it: as str(), but for so many bytes of the text; 0 for all (P4)."""
+        return shorten(encode(self.text), limit)
+
 
 class _Chunk(Format[Message]):
     """One read, whole by definition: there is no delimiter (T1).
@@ -116,13 +141,13 @@ class _Chunk(Format[Message]):
         return iter((len(run),))
 
     def decode(self, frame: bytes) -> Message:
-        return Message(frame, self._shown(frame))
+        return Message(frame, decode(self._shown(frame)))
 
-    def printed(self, run: bytes) -> Printed:
-        return [printable(self._shown(run))], [None]
+    def printed(self, run: bytes, limit: int = 0) -> Printed:
+        return [shorten(self._shown(run), limit)], [None]
 
-    def _shown(self, frame: bytes) -> str:
-        return decode(frame if self._now is None else self._now)
+    def _shown(self, frame: bytes) -> bytes:
+        return frame if self._now is None else self._now
 
 
 _WHOLE = _Chunk()

@@ -72,7 +72,12 @@ class Frame(NamedTuple):
         return HEADER.pack(self.version, *layout.order_and_size(self.order, self.size)) + self.payload
 
     def __str__(self) -> str:
-        return f"ver: {self.version}, order: {self.order}, size: {self.size} -> {text.printable(self.text)}"
+        return self.line(0)
+
+    def line(self, limit: int) -> str:
+        """Return what is printed of it, with so many bytes of the payload; 0 for all (P4)."""
+        shown = text.shorten(self.payload, limit)
+        return f"ver: {self.version}, order: {self.order}, size: {self.size} -> {shown}"
 
 
 def frame(order: int, typed: str) -> Frame:
@@ -89,14 +94,15 @@ def _swapped(version: int, size: int, order: int, payload: bytes) -> Frame:
 
 
 class _Format(SizedFormat[Frame]):
-    def printed(self, run: bytes) -> Printed:
+    def printed(self, run: bytes, limit: int = 0) -> Printed:
         frames: list[Any] = [*self.values(run)]
-        return printing.frames(frames, Frame)
+        return printing.frames(frames, Frame, limit)
 
 
 class _SwappedFormat(SizedFormat[Frame]):
-    def printed(self, run: bytes) -> Printed:
-        return printing.frames([(v, order, size, text) for v, size, order, text in self.values(run)], Frame)
+    def printed(self, run: bytes, limit: int = 0) -> Printed:
+        frames = [(v, order, size, text) for v, size, order, text in self.values(run)]
+        return printing.frames(frames, Frame, limit)
 
 
 @lru_cache
@@ -178,8 +184,8 @@ class _Prelude(Format[Frame]):
     def decoded(self, run: bytes) -> Iterator[Frame]:
         return self._format.decoded(run)
 
-    def printed(self, run: bytes) -> Printed:
-        return self._format.printed(run)
+    def printed(self, run: bytes, limit: int = 0) -> Printed:
+        return self._format.printed(run, limit)
 
 
 class Cutter(framing.Cutter[Frame]):

@@ -11,7 +11,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from netlab.handlers.reactor import ReactorHandler, wake_on_signals
-from netlab.handlers.threads import MAILBOX_BYTES, Exchange, ThreadHandler
+from netlab.handlers.threads import MAILBOX_READS, Exchange, ThreadHandler
+from netlab.protocols.factory import READ_SIZE
 from netlab.wire import fixed
 from netlab.wire.framing import Run
 from tests.support import until
@@ -31,6 +32,8 @@ def run_of_three() -> Run[Any]:
 
 class Session:
     """Notes what its handler does with it, and in which thread."""
+
+    read_size = READ_SIZE
 
     def __init__(self) -> None:
         self.handled: list[tuple[Any, str]] = []
@@ -124,7 +127,7 @@ class Threads(SynchronousTestCase):
     def test_a_full_mailbox_closes_the_gate_until_it_is_half_empty(self) -> None:
         handler = self.handler()
         self.session.blocked.clear()
-        run = Run(b"x" * (MAILBOX_BYTES // 4), 1, fixed.FORMAT)
+        run = Run(b"x" * (MAILBOX_READS * READ_SIZE // 4), 1, fixed.FORMAT)
         for _ in range(4):
             handler.submit(run)
         self.assertEqual(self.session.gates, {handler})

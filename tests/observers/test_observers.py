@@ -93,6 +93,24 @@ class LinesTestCase(SynchronousTestCase):
         self.says(RunHandled(PEER, frames(1)), quiet=True)
         self.says(Unanswered(PEER, "why"), quiet=True)
 
+    def test_a_long_message_is_shortened(self) -> None:
+        lines = Lines(Log(), limit=10)
+        for data in (b"0123456789", b"0123456789a", "123456789ñ".encode(), b"\xff" * 12):
+            lines.run_handled(RunHandled(PEER, text.datagram(data)))
+        self.assertEqual(
+            [line.partition(" Received ")[2] for line in self.log.lines],
+            [
+                "0123456789",
+                "0123456789... 1 more byte",
+                "123456789... 2 more bytes",
+                r"\xff" * 10 + "... 2 more bytes",
+            ],
+        )
+
+    def test_as_many_bytes_are_printed_as_a_datagram_has(self) -> None:
+        Lines(Log()).run_handled(RunHandled(PEER, text.datagram(b"x" * 65_507)))
+        self.assertTrue(self.log.lines[0].endswith(" " + "x" * 65_507))
+
     def test_what_the_console_lacks(self) -> None:
         self.says(
             RunHandled(PEER, text.datagram("grüße €".encode())), r"Received grüße \u20ac", encoding="latin-1"

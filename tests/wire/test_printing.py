@@ -109,6 +109,68 @@ class Variable(SynchronousTestCase):
         self.check(layout, [(order, b""), (order, payload), (order, b"hello")])
 
 
+class Limits(SynchronousTestCase):
+    """Long messages are shortened (P4)."""
+
+    @bounded
+    @given(payloads, st.integers(0, 30))
+    def test_shortened_text(self, data: bytes, limit: int) -> None:
+        line = text.shorten(data, limit)
+        self.assertEqual(line, text.printable(line))
+        if not limit or len(data) <= limit:
+            self.assertEqual(line, text.printable(text.decode(data)))
+            return
+        shown, _, count = line.rpartition("... ")
+        more = int(count.split()[0])
+        self.assertEqual(shown, text.printable(text.decode(data[: len(data) - more])))
+        self.assertLessEqual(len(data) - more, limit)
+        self.assertGreater(len(data) - more, limit - 4)
+
+    def test_how_many_more(self) -> None:
+        self.assertEqual(text.shorten(b"x" * (1 << 20), 65_536), "x" * 65_536 + "... 983,040 more bytes")
+        self.assertEqual(text.shorten(b"abc", 2), "ab... 1 more byte")
+
+    def test_no_character_is_cut(self) -> None:
+        self.assertEqual(text.shorten("añb".encode(), 2), "a... 3 more bytes")
+
+    def test_only_the_long_frames_of_a_run(self) -> None:
+        made = [
+            variable.Frame(1, order, len(body), body) for order, body in ((1, b"short"), (2, b"long" * 9))
+        ]
+        for layout in Layout:
+            data = b"".join(frame.pack(layout) for frame in made)
+            self.assertEqual(
+                variable.format(layout).printed(data, 10),
+                (
+                    [
+                        "ver: 1, order: 1, size: 5 -> short",
+                        "ver: 1, order: 2, size: 36 -> longlonglo... 26 more bytes",
+                    ],
+                    [1, 2],
+                ),
+            )
+
+    def test_a_run_through_the_cutter(self) -> None:
+        for layout in (Layout.GUIDE, None):
+            (*_, run) = variable.Cutter(layout).feed(variable.frame(1, "x" * 20).pack())
+            assert isinstance(run, Run)
+            self.assertEqual(run.printed(5)[0], ["ver: 1, order: 1, size: 20 -> xxxxx... 15 more bytes"])
+            self.assertEqual(run.printed(20)[0], [f"ver: 1, order: 1, size: 20 -> {'x' * 20}"])
+
+    def test_fixed_frames(self) -> None:
+        data = fixed.frame(1, "hello").pack()
+        self.assertEqual(
+            fixed.FORMAT.printed(data, 4)[0], ["ver: 1, order: 1, size: 5 -> hell... 1 more byte"]
+        )
+        self.assertEqual(fixed.FORMAT.printed(data, 5)[0], ["ver: 1, order: 1, size: 5 -> hello"])
+
+    def test_text(self) -> None:
+        run = text.datagram(b"hello")
+        self.assertEqual(run.printed(4)[0], ["hell... 1 more byte"])
+        (message,) = run
+        self.assertEqual((message.line(4), message.line(0)), ("hell... 1 more byte", "hello"))
+
+
 class Any(SynchronousTestCase):
     """Runs of whatever format."""
 
