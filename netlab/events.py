@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Protocol
 
 from twisted.internet.interfaces import IAddress
 
+from netlab.scopes import with_scope
 from netlab.wire.framing import Remark, Run
 from netlab.wire.text import printable
 from netlab.wire.violations import Violation
@@ -53,7 +54,9 @@ Place = tuple[str, int]
 def place(address: Any) -> Place | None:
     """Where an address of Twisted's is; None where it has no IP address."""
     host, port = getattr(address, "host", None), getattr(address, "port", None)
-    return None if host is None or port is None else (host, port)
+    if host is None or port is None:
+        return None
+    return with_scope(host, getattr(address, "scopeID", 0)), port
 
 
 @lru_cache(maxsize=16)
@@ -203,6 +206,15 @@ class Unanswered(NamedTuple):
 
     peer: Peer
     why: str
+
+
+class DatagramsDropped(NamedTuple):
+    """The kernel has dropped datagrams: they came faster than they were read (docs/protocol.md, U5)."""
+
+    more: int
+    """How many since the last such event."""
+    total: int
+    """How many since the port was opened."""
 
 
 class Finished(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from netlab.events import (
+    DatagramsDropped,
     Finished,
     Listener,
     Opened,
@@ -32,6 +33,10 @@ _OUTCOMES = {
 }
 
 
+MAX_UNANSWERED = 1_000
+"""Addresses that are remembered to have got no echo, so that each is named once: senders can be forged."""
+
+
 class Lines:
     """Writes the lines of the servers.
 
@@ -49,6 +54,7 @@ class Lines:
         """Held while a run is put into words and written: threads that all do so at once would keep the
         reactor waiting for Python's lock, and each would hold the lines of its own run in memory."""
         self._orders: dict[Peer, _Notes] = {}
+        self._unanswered: set[tuple[str, str]] = set()
 
     def listens(self) -> Mapping[type, Listener]:
         listeners: dict[type, Listener] = {
@@ -56,11 +62,12 @@ class Lines:
             TurnedAway: self.turned_away,
             Remarked: self.remarked,
             Violated: self.violated,
+            Unanswered: self.unanswered,
+            DatagramsDropped: self.datagrams_dropped,
             Finished: self.finished,
         }
         if not self._quiet:
             listeners[RunHandled] = self.run_handled
-            listeners[Unanswered] = self.unanswered
         return listeners
 
     def opened(self, event: Opened) -> None:
@@ -104,7 +111,21 @@ class Lines:
         self._line(event.peer, f"Recognized {text} {where}")
 
     def unanswered(self, event: Unanswered) -> None:
-        self._line(event.peer, f"No echo to {event.peer.address}: {event.why}")
+        known = (event.peer.address, event.why)
+        if known in self._unanswered:
+            return  # it may come with each datagram
+        if len(self._unanswered) >= MAX_UNANSWERED:
+            self._unanswered.clear()
+        self._unanswered.add(known)
+        self._line(event.peer, f"No echo to {event.peer.address}: {event.why}", warn=True)
+
+    def datagrams_dropped(self, event: DatagramsDropped) -> None:
+        """They were never received, so that no peer can be named."""
+        line = (
+            f"Datagrams dropped by the kernel: {event.more:,} more, {event.total:,} in all; they came "
+            "faster than they were read"
+        )
+        self._log.line("udp", line, warn=True)
 
     def violated(self, event: Violated) -> None:
         peer, violation = event.peer, event.violation

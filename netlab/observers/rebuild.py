@@ -27,6 +27,7 @@ from netlab.observers import streams
 from netlab.observers.dialects import Dialect
 from netlab.observers.packets import Conversation, datagram
 from netlab.observers.streams import Chunk, Streams, in_bytes
+from netlab.scopes import socket_address
 
 Packet = tuple[bytes, str]
 """A packet from its IP header on, and its comment."""
@@ -185,7 +186,7 @@ def _reached(local: Place, remote: Place) -> Place:
     family = socket.AF_INET6 if ":" in remote[0] else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(remote)  # sends nothing
+            probe.connect(socket_address(*remote))  # sends nothing
         except OSError:
             return local
         return probe.getsockname()[0], local[1]

@@ -6,7 +6,16 @@ from collections import Counter
 from collections.abc import Mapping
 from threading import Lock
 
-from netlab.events import ChunkReceived, ChunkSent, Closed, Listener, Opened, RunHandled, Violated
+from netlab.events import (
+    ChunkReceived,
+    ChunkSent,
+    Closed,
+    DatagramsDropped,
+    Listener,
+    Opened,
+    RunHandled,
+    Violated,
+)
 
 
 class Stats:
@@ -17,6 +26,7 @@ class Stats:
         self.messages = 0
         self.received = 0
         self.sent = 0
+        self.dropped = 0
         self.violations: Counter[str] = Counter()
         self._lock = Lock()  # messages are counted by the threads of all clients
 
@@ -28,6 +38,7 @@ class Stats:
             ChunkSent: self.chunk_sent,
             RunHandled: self.run_handled,
             Violated: self.violated,
+            DatagramsDropped: self.datagrams_dropped,
         }
 
     def opened(self, event: Opened) -> None:
@@ -50,6 +61,9 @@ class Stats:
         with self._lock:
             self.violations[event.violation.reason] += 1
 
+    def datagrams_dropped(self, event: DatagramsDropped) -> None:
+        self.dropped = event.total
+
     def __str__(self) -> str:
         violations = (
             ", ".join(f"{word} {count:,}" for word, count in sorted(self.violations.items())) or "none"
@@ -57,4 +71,5 @@ class Stats:
         return (
             f"Stats: clients {self.clients:,}, messages {self.messages:,}, bytes received {self.received:,}, "
             f"bytes sent {self.sent:,}, violations: {violations}"
+            + (f", datagrams dropped by the kernel {self.dropped:,}" if self.dropped else "")
         )

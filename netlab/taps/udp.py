@@ -26,7 +26,7 @@ def makeService(options: Options, reactor: Any = None) -> Server:
     if reactor is None:
         from twisted.internet import reactor
     observed = watch(options, DATAGRAM, reactor)
-    protocol = UDPServer(options["echo"], observed.observers)
+    protocol = UDPServer(options["echo"], observed.observers, reactor)
 
     def listen() -> Any:
         return reactor.listenUDP(options["port"], protocol, options["interface"], MAX_DATAGRAM)

@@ -12,6 +12,7 @@ from netlab.events import (
     ChunkReceived,
     ChunkSent,
     Closed,
+    DatagramsDropped,
     Finished,
     Opened,
     Outcome,
@@ -22,7 +23,7 @@ from netlab.events import (
     Unanswered,
     Violated,
 )
-from netlab.observers.lines import Lines
+from netlab.observers.lines import MAX_UNANSWERED, Lines
 from netlab.observers.log import Log
 from netlab.observers.stats import Stats
 from netlab.wire import fixed, text, variable
@@ -91,7 +92,32 @@ class LinesTestCase(SynchronousTestCase):
 
     def test_quiet(self) -> None:
         self.says(RunHandled(PEER, frames(1)), quiet=True)
-        self.says(Unanswered(PEER, "why"), quiet=True)
+
+    def test_no_echo_once_an_address_and_reason(self) -> None:
+        lines = Lines(Log(), quiet=True)
+        for why in ("why", "why", "another reason", "why"):
+            lines.unanswered(Unanswered(PEER, why))
+        self.assertEqual(
+            self.log.lines,
+            [f"[{PEER.bracket}] No echo to 192.0.2.1:50001: {why}" for why in ("why", "another reason")],
+        )
+
+    def test_addresses_without_an_echo_are_bounded(self) -> None:
+        lines = Lines(Log())
+        for number in range(MAX_UNANSWERED + 1):
+            lines.unanswered(Unanswered(Peer("udp", f"192.0.2.1:{number}", "-"), "why"))
+        lines.unanswered(Unanswered(Peer("udp", "192.0.2.1:0", "-"), "why"))
+        self.assertEqual(len(self.log.lines), MAX_UNANSWERED + 2)
+
+    def test_dropped_datagrams(self) -> None:
+        Lines(Log(), quiet=True).datagrams_dropped(DatagramsDropped(1_234, 5_678))
+        self.assertEqual(
+            self.log.lines,
+            [
+                "[udp] Datagrams dropped by the kernel: 1,234 more, 5,678 in all; they came faster than they "
+                "were read"
+            ],
+        )
 
     def test_a_long_message_is_shortened(self) -> None:
         lines = Lines(Log(), limit=10)
