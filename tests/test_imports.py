@@ -17,8 +17,9 @@ PACKAGE = ROOT / "netlab"
 MAY_IMPORT = {
     "__main__": {"cli"},
     "cli": {"clients", "wireshark", "check", "explain", "load"},
-    "clients": {"wire", "events", "protocols", "observers"},
+    "clients": {"wire", "events", "protocols", "observers", "clock"},
     "wire": set[str](),
+    "clock": set[str](),
     "scopes": set[str](),
     "events": {"wire", "scopes"},
     "protocols": {"wire", "events", "scopes"},
@@ -33,7 +34,7 @@ MAY_IMPORT = {
     "check": {"wire", "report", "namespace", "proc", "children"},
     "explain": {"wire", "report", "wireshark", "namespace", "proc"},
     "load": {"wire", "report", "proc", "children"},
-    "taps": {"wire", "events", "protocols", "handlers", "observers", "reactors"},
+    "taps": {"wire", "events", "protocols", "handlers", "observers", "reactors", "clock"},
 }
 """Which rooms a room may import, itself always: the one place where this is written down for machines."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.logger import Logger, LogLevel, textFileLogObserver
 
+from netlab.clock import use_monotonic_clock
 from netlab.events import Observer, Observers, Peer
 from netlab.observers.dialects import Dialect
 from netlab.observers.lines import Lines
@@ -42,6 +43,7 @@ def watch(options: CommonOptions, dialect: Dialect, reactor: Any, first: Sequenc
     """Who listens, as the options want it. dialect: what is spoken. first: who else does, and is told before
     them. Raises CannotServe where there is no file to record in.
     """
+    use_monotonic_clock(reactor)
     _free_console(options, reactor)
     recorder = _recorder(options, dialect) if options["record"] is not None else None
     log = Log(options.encoding)
