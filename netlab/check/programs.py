@@ -339,12 +339,13 @@ _ENVIRONMENT = {
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Hold back Ctrl-C and SIGTERM while a process is started: who does not know it yet could not end it."""
+    """Hold back the signals that end netlab while a process is started: it could not be ended yet."""
     if threading.current_thread() is not threading.main_thread():
         yield  # signals are the main thread's
         return
     held: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     before = [signal.signal(number, lambda number, _: held.append(number)) for number in numbers]
     try:
         yield

@@ -69,16 +69,20 @@ def tell_cases(chosen: list[Case]) -> int:
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Let SIGTERM end this as Ctrl-C does, so that the program that is checked is ended, too."""
+    """Have SIGTERM and SIGHUP end this as Ctrl-C does, so that the program that is checked is ended, too."""
 
     def leave(number: int, _: object) -> None:
         raise SystemExit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, leave)
+    numbers = [signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+        numbers.append(signal.SIGHUP)
+    before = [signal.signal(number, leave) for number in numbers]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def judge(options: argparse.Namespace, chosen: list[Case]) -> Report:

@@ -93,7 +93,7 @@ def wake_on_signals(stopping: threading.Event) -> None:
 
     To be called when the reactor runs, so that its own signal handlers are there: they are called as before.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in filter(None, (getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP"))):
         before = signal.getsignal(number)
         if callable(before):
             signal.signal(number, _waking(stopping, before))
