@@ -29,6 +29,7 @@ from netlab.events import (
 from netlab.observers import pcapng
 from netlab.observers.dialects import Dialect
 from netlab.observers.rebuild import Rebuild
+from netlab.observers.streams import in_bytes
 
 MAX_WAITING = 64 << 20
 """Bytes that may wait to be written: some seconds of a disk that is busy, and no more of memory than that."""
@@ -36,8 +37,8 @@ MAX_WAITING = 64 << 20
 AN_EVENT = 512
 """Bytes that an event is counted as, besides its data."""
 
-LAST_WORDS = 5.0
-"""Seconds, at the end, in which what waits is still written."""
+LAST_WORDS = 0.75
+"""Seconds, at the end, in which what waits is still written: a server promises to stop within two."""
 
 EVENTS = (
     Opened,
@@ -133,7 +134,7 @@ class Recorder:
             self._thread.join(LAST_WORDS)
         with self._changed:
             if self._thread is not None and self._thread.is_alive():
-                self._end("the disk, or who reads, is too slow")
+                self._end(f"the program stops, and {in_bytes(self._size)} of what it saw are not written yet")
             elif not self._ended:
                 self._tell(f"Recorded {self._count:,} packets in {self._name}{self._advice()}", False)
                 self._ended = True
