@@ -17,7 +17,7 @@ PACKAGE = ROOT / "netlab"
 MAY_IMPORT = {
     "__main__": {"cli"},
     "cli": {"clients", "wireshark", "check", "explain", "load"},
-    "clients": {"wire", "events", "protocols", "observers", "clock"},
+    "clients": {"wire", "events", "protocols", "observers", "clock", "scopes"},
     "wire": set[str](),
     "clock": set[str](),
     "scopes": set[str](),

@@ -98,7 +98,7 @@ def _timeout(written: str) -> float:
 
 STATUSES = """exit status:
   0    all is fine
-  1    an echo was missing or wrong, or the connection was lost
+  1    an echo was missing or wrong, or the connection was lost, even right after it was made
   2    the command line is wrong, a message cannot be sent, or the --record file not be written
   3    could not connect
   130  Ctrl-C"""

@@ -11,6 +11,7 @@ import socket
 
 from netlab.clients.arguments import Target
 from netlab.events import address_text
+from netlab.scopes import socket_address, with_scope
 
 
 class CannotConnect(Exception):
@@ -28,13 +29,27 @@ def resolve(target: Target, kind: socket.SocketKind) -> list[tuple[socket.Addres
         why = getattr(error, "strerror", None) or "that is no name of a host"
         raise CannotConnect(f"cannot find the host {target.host!r}: {why}; check its name") from None
     inet = (socket.AF_INET, socket.AF_INET6)
-    return [(family, (str(at[0]), int(at[1]))) for family, _, _, _, at in found if family in inet]
+    return [
+        (family, (with_scope(str(at[0]), at[3]) if len(at) == 4 else str(at[0]), int(at[1])))
+        for family, _, _, _, at in found
+        if family in inet
+    ]
 
 
 def connect(target: Target, local_port: int | None, timeout: float) -> tuple[socket.socket, tuple[str, int]]:
-    """A TCP connection, not blocking, and whose address it has reached; `timeout` in seconds for each.
+    """Make a TCP connection, to the first of the target's addresses that accepts one.
 
-    Raises CannotConnect where none of the target's addresses answers.
+    Args:
+        target: The server.
+        local_port: The source port; None leaves the choice to the kernel.
+        timeout: Seconds for each address.
+
+    Returns:
+        The connection, not blocking, and the address that it leads to. It may have been reset already: then
+        its peer's address can no longer be read.
+
+    Raises:
+        CannotConnect: None of the addresses accepts a connection.
     """
     why = ""
     for family, address in resolve(target, socket.SOCK_STREAM):
@@ -46,13 +61,18 @@ def connect(target: Target, local_port: int | None, timeout: float) -> tuple[soc
                 # What is left of an earlier connection from this port (TIME_WAIT) must not keep it.
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 connection.bind(("", local_port))
-            connection.connect(address)
+            connection.connect(socket_address(*address))
+        except (ConnectionResetError, BrokenPipeError):
+            # The connection was made, and a reset came before connect() could return (EPIPE: behind a FIN). A
+            # reset that answers the SYN itself is ECONNREFUSED. The next address is not tried: what happens
+            # there would be reported in place of this reset.
+            pass
         except OSError as error:
             connection.close()
             why = explain(error, address, local_port, timeout)
-        else:
-            connection.setblocking(False)
-            return connection, address
+            continue
+        connection.setblocking(False)
+        return connection, address
     raise CannotConnect(why or f"{target.host!r} has no IP address")
 
 
@@ -83,6 +103,4 @@ def explain(
         return (
             f"cannot connect to {where}: refused; nothing listens there: start the server, or check the port"
         )
-    if isinstance(error, ConnectionResetError):
-        return f"cannot connect to {where}: the server reset the connection at once; see what it says"
     return f"cannot connect to {where}: {error.strerror or error}; check the address"

@@ -22,6 +22,7 @@ from netlab.clients.connect import CannotConnect, connect, explain, resolve
 from netlab.clients.sources import LineTooLong, Source, source
 from netlab.clients.talk import Status, Talk
 from netlab.clients.variants import Connected, Datagrams, connected, dialect
+from netlab.clock import use_monotonic_clock
 from netlab.events import Observer, Observers, address_text
 from netlab.observers.recorder import CannotRecord, Recorder
 from netlab.observers.trace import Trace, may_colour
@@ -59,6 +60,7 @@ class _Run:
         from twisted.internet import reactor
 
         self._reactor: Any = reactor
+        use_monotonic_clock(reactor)
         self._options = options
         self._messages = messages
         self._threads: list[threading.Thread] = []
@@ -132,11 +134,7 @@ class _Run:
         made, address = await self._in_thread(
             lambda: connect(options.target, options.local_port, options.timeout)
         )
-        own = made.getsockname()
-        self._say(
-            f"Connected to {address_text(*address)} from {address_text(*own[:2])}: "
-            f"{self._source_port(own[1])}"
-        )
+        self._talk.connected()
         link = connected(
             self._talk,
             options.variant,
@@ -146,9 +144,16 @@ class _Run:
         )
         with made:  # Twisted takes a copy
             try:
+                self._say_connected(address, made.getsockname())
                 self._reactor.adoptStreamConnection(made.fileno(), made.family, _Once(link))
             except OSError:  # it was reset in the meantime, and has no peer any more
                 self._talk.lost(Failure(ConnectionLost()))
+
+    def _say_connected(self, address: tuple[str, int], own: tuple[Any, ...]) -> None:
+        self._say(
+            f"Connected to {address_text(*address)} from {address_text(*own[:2])}: "
+            f"{self._source_port(own[1])}"
+        )
 
     async def _open(self) -> None:
         options = self._options

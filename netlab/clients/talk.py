@@ -28,6 +28,13 @@ WINDOW_BYTES = 1 << 16
 REMEMBERED = 1_000
 """Messages whose fate is remembered, so that a late or a doubled echo can be told from any other."""
 
+RIGHT_AFTER = 2.0
+"""Seconds from the connection to a reset that is still called one right after it was accepted: more than a
+loaded machine needs to report a reset at once, less than it takes a person to type a message."""
+
+RUNS_NAMED = 8
+"""Runs of missing messages that one line names: more would fill the screen, and the count is there."""
+
 
 class Status(IntEnum):
     """The exit status of a client; one that a signal ends has 128 and its number."""
@@ -122,6 +129,9 @@ class Talk:
         self._times: list[float] = [0, float("inf"), 0.0, 0.0]  # round trips: count, least, sum, most
         self._count = 0
         self._advised = False
+        self._missing: list[str] = []  # labels of messages that the connection's end left without an echo
+        self._connected_at = float("-inf")
+        self._has_received = False
         self._last_sent: float | None = None
         self._room: Deferred[None] | None = None
         self._deadline: IDelayedCall | None = None
@@ -212,6 +222,15 @@ class Talk:
 
     # What comes back.
 
+    def connected(self) -> None:
+        """Note that the connection is made, and when."""
+        self._connected_at = self._now()
+
+    def received(self) -> None:
+        """Note that bytes came from the server: the time begins anew."""
+        self._has_received = True
+        self.progress()
+
     def _echoed(self, result: Any, answer: Deferred[Any], message: Message, at: float) -> None:
         self._advised = True
         elapsed = self._now() - at
@@ -240,10 +259,9 @@ class Talk:
                 self.conclude()  # what comes from now on cannot be told apart
                 return
         elif failure.check(CancelledError):
-            self._remember(message.key, 1)
-            self._fault(f"No echo of {message.label} within {self._timeout:g} s{self._advice()}")
+            self._remember(message.key, 1)  # _expired() has reported it
         else:
-            self._fault(f"No echo of {message.label}: the connection ended before it came{self._advice()}")
+            self._missing.append(message.label)  # lost() comes next, and reports it
         self._settled(answer)
         if isinstance(failure.value, WrongEcho):
             self._make_room()  # after the other failures, the connection or whoever set the deadline does
@@ -285,8 +303,11 @@ class Talk:
         """The connection is gone."""
         if self._over:
             return
+        missing = f"; no {_echoes(self._missing)}{self._advice()}" if self._missing else ""
         if not reason.check(ConnectionDone):
-            self._fault("The connection was lost: the server or the network reset it")
+            self._fault(self._reset(missing))
+        elif missing:
+            self._fault(f"The server closed the connection{missing}")
         elif self._offering and not self._asks:
             self._closed_too_soon()
         elif not self._ending:
@@ -296,6 +317,12 @@ class Talk:
                 return
             self._complain("The server closed the connection")
         self.conclude()
+
+    def _reset(self, missing: str) -> str:
+        line = "The connection was lost: the server or the network reset it"
+        if self._has_received or self._now() - self._connected_at > RIGHT_AFTER:
+            return line + missing
+        return f"{line} right after it was accepted" + (missing or "; see the server's log")
 
     def _closed_too_soon(self) -> None:
         if not self._over:
@@ -374,6 +401,9 @@ class Talk:
             self._watch()  # the server is slow, and takes what was sent: that is progress
             return
         owed = list(self._outstanding)
+        if owed:
+            labels = [message.label for message, _ in self._outstanding.values()]
+            self._fault(f"No {_echoes(labels, f' within {self._timeout:g} s')}{self._advice()}")
         for answer in owed:
             answer.cancel()
         if not self._over and self.link.is_stream:
@@ -410,6 +440,35 @@ class Talk:
 def milliseconds(seconds: float) -> str:
     """A time as people read it: 0.42 ms."""
     return f"{seconds * 1000:.2f} ms"
+
+
+def _echoes(labels: list[str], when: str = "") -> str:
+    """Name the echoes of messages: echo of order 3; echo of 64 messages: order 37 to 100."""
+    if len(labels) == 1:
+        return f"echo of {labels[0]}{when}"
+    word = labels[0].partition(" ")[0]
+    kind = "number" if word == "message" else word
+    names = _runs([label.partition(" ")[2] for label in labels])
+    return f"echo of {len(labels):,} messages{when}: {kind} {names}"
+
+
+def _runs(names: list[str]) -> str:
+    """Name messages, those in a row by their first and last: 1, 2 and 5 to 9."""
+    runs: list[list[str]] = []
+    for name in names:
+        last = runs[-1][-1] if runs else ""
+        if last.isdecimal() and name.isdecimal() and int(name) == int(last) + 1:
+            runs[-1].append(name)
+        else:
+            runs.append([name])
+    named: list[str] = []
+    for run in runs[:RUNS_NAMED]:
+        named += [f"{run[0]} to {run[-1]}"] if len(run) > 2 else run
+    unnamed = sum(len(run) for run in runs[RUNS_NAMED:])
+    if unnamed:
+        named.append(f"{unnamed:,} more")
+    *others, final = named
+    return f"{', '.join(others)} and {final}" if others else final
 
 
 def _difference(sent: list[list[Field]], came: list[list[Field]]) -> str:

@@ -46,7 +46,7 @@ class Connected(Client[Any]):
 
     def dataReceived(self, data: bytes) -> None:
         """What one recv() returned."""
-        self.talk.progress()
+        self.talk.received()
         super().dataReceived(data)
 
     def frameViolated(self, violation: Violation) -> None:
@@ -137,7 +137,10 @@ class Text(Connected, TextClient):
     """Chapters 2 and 3: text, in lock-step."""
 
     window = 1
-    advice = "is that a text server, which sends `ECHO: ` and the text back, or a slow one (--timeout)?"
+    advice = (
+        "is that a text server, which sends `ECHO: ` and the text back, or a slow one (--timeout)? "
+        "See its log"
+    )
 
     def __init__(self) -> None:
         super().__init__()
