@@ -44,15 +44,18 @@ class Lines:
         log: Where they go.
         quiet: Whether to leave out the lines of messages.
         limit: How many bytes of a message are printed; 0 for all (P4).
+        threaded: Whether several threads print. Then they do so in turn: if all did at once, the reactor
+            would wait for Python's lock, and each would hold the lines of its own run in memory.
     """
 
-    def __init__(self, log: Log, quiet: bool = False, limit: int = PRINT_LIMIT) -> None:
+    def __init__(
+        self, log: Log, quiet: bool = False, limit: int = PRINT_LIMIT, threaded: bool = False
+    ) -> None:
         self._log = log
+        self._threaded = threaded
         self._limit = limit
         self._quiet = quiet
         self._printing = FairLock()
-        """Held while a run is put into words and written: threads that all do so at once would keep the
-        reactor waiting for Python's lock, and each would hold the lines of its own run in memory."""
         self._orders: dict[Peer, _Notes] = {}
         self._unanswered: set[tuple[str, str]] = set()
 
@@ -67,7 +70,7 @@ class Lines:
             Finished: self.finished,
         }
         if not self._quiet:
-            listeners[RunHandled] = self.run_handled
+            listeners[RunHandled] = self.run_handled_in_turn if self._threaded else self.run_handled
         return listeners
 
     def opened(self, event: Opened) -> None:
@@ -76,11 +79,11 @@ class Lines:
     def turned_away(self, event: TurnedAway) -> None:
         self._line(event.peer, f"Refused connection from {event.peer.address}: {event.why}")
 
-    def run_handled(self, event: RunHandled) -> None:
+    def run_handled_in_turn(self, event: RunHandled) -> None:
         with self._printing:
-            self._print(event)
+            self.run_handled(event)
 
-    def _print(self, event: RunHandled) -> None:
+    def run_handled(self, event: RunHandled) -> None:
         peer = event.peer
         start = f"Message from {peer.address} -> " if peer.transport == "udp" else "Received "
         texts, orders = event.run.printed(self._limit)

@@ -182,6 +182,10 @@ class Writer:
 
     def _lines(self) -> tuple[bytes, int]:
         """Return a piece of what waits: all of it at once would be in memory twice."""
+        if self._size <= PIECE:
+            data = b"".join(self._waiting)
+            self._waiting.clear()
+            return data, 0
         count = size = 0
         while size < PIECE and count < len(self._waiting):
             size += len(self._waiting[count])

@@ -147,7 +147,11 @@ class Session(FrameReceiver[F], Generic[F]):
         self._marks = _NOTHING_YET
         self._since: dict[str, float] | None = None  # how long each thing has lasted that has a deadline
         self._unread: tuple[int, int | None] | None = None
-        self._resumes = 0
+
+    _resumes = 0
+    """How often all that was to be sent was sent."""
+    _reader: Any = None
+    """The connection under TLS or a proxy's header, where messages are observed."""
 
     @property
     def read_size(self) -> int:
@@ -194,7 +198,9 @@ class Session(FrameReceiver[F], Generic[F]):
             self._open()
         self.received += len(data)
         if self._told:
-            unwrap(self.transport).bufferSize = self.read_size
+            if self._reader is None:
+                self._reader = unwrap(self.transport)
+            self._reader.bufferSize = self.factory.read_size
             self._tell(events.ChunkReceived, self.peer, data)
         if self._discarding:
             return

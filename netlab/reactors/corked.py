@@ -76,7 +76,6 @@ class Server(tcp.Server):
         self.server = server
         self.sessionno = sessionno
         # Twisted has these in its classes; an instance's own are sooner read, and all are, for each message.
-        self.bufferSize = tcp.Server.bufferSize
         self.connected = 1
         self.disconnecting = 0
         self.producer = None

@@ -53,7 +53,8 @@ def watch(options: CommonOptions, dialect: Dialect, reactor: Any, first: Sequenc
         listening.append(recorder)
     if options["trace"]:
         listening.append(_trace(options, dialect, log))
-    listening.append(Lines(log, options["quiet"], options["print-limit"]))
+    threaded = options.get("handler") == "threads"
+    listening.append(Lines(log, options["quiet"], options["print-limit"], threaded))
     stats = Stats() if options["stats"] else None
     if stats is not None:
         listening.append(stats)
