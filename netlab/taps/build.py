@@ -20,7 +20,7 @@ from netlab.observers.writer import Writer
 from netlab.protocols.factory import ServerFactory
 from netlab.taps.common import CommonOptions, TCPOptions
 from netlab.taps.machine import share_memory
-from netlab.taps.server import CannotServe, Server, stop_on_hangup
+from netlab.taps.server import CannotServe, Server, stop_on_signals
 
 if TYPE_CHECKING:
     from netlab.observers.recorder import Recorder
@@ -44,7 +44,7 @@ def watch(options: CommonOptions, dialect: Dialect, reactor: Any, first: Sequenc
     them. Raises CannotServe where there is no file to record in.
     """
     use_monotonic_clock(reactor)
-    reactor.callWhenRunning(stop_on_hangup, reactor)
+    reactor.callWhenRunning(stop_on_signals, reactor)
     _free_console(options, reactor)
     recorder = _recorder(options, dialect) if options["record"] is not None else None
     log = Log(options.encoding)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import signal
+import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
@@ -39,23 +41,39 @@ class CannotServe(SystemExit, Exception):
     """
 
 
-def stop_on_hangup(reactor: Any) -> None:
-    """Have SIGHUP stop the server as SIGTERM does, with its clients closed and its recording written.
+STOP_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+"""The names of those that stop a server; Windows lacks the last one."""
 
-    A terminal that is closed sends it. A command behind nohup ignores it, and goes on.
+
+def stop_on_signals(reactor: Any) -> None:
+    """Have SIGHUP stop the server as SIGTERM does, and have signals that follow the first one ignored.
+
+    A terminal that is closed sends SIGHUP, perhaps twice. A command behind nohup ignores it, and goes on. A
+    second Ctrl-C would stop Twisted's reactor again, which is an error in the log; the stop has a deadline.
 
     Args:
         reactor: It runs, and has its own signal handlers in place.
     """
-    number = getattr(signal, "SIGHUP", None)  # Windows has none
-    if number is None or signal.getsignal(number) is not signal.SIG_DFL or not hasattr(reactor, "sigTerm"):
+    if not hasattr(reactor, "sigTerm") or threading.current_thread() is not threading.main_thread():
         return
 
     def hang_up(number: int, frame: Any) -> None:
         Logger("netlab").info("Received SIGHUP: the server stops, as for SIGTERM.")
         reactor.sigTerm(number, frame)
 
-    signal.signal(number, hang_up)
+    first = threading.Lock()
+
+    def stop_once(handler: Callable[[int, Any], Any], number: int, frame: Any) -> None:
+        if first.acquire(blocking=False):  # one signal's handler may interrupt another's
+            handler(number, frame)
+
+    for name in STOP_SIGNALS:
+        number = getattr(signal, name, None)
+        handler = None if number is None else signal.getsignal(number)
+        if name == "SIGHUP" and handler is signal.SIG_DFL:
+            handler = hang_up
+        if number is not None and callable(handler):
+            signal.signal(number, partial(stop_once, handler))
 
 
 class Server(Service):
