@@ -40,6 +40,9 @@ AN_EVENT = 512
 LAST_WORDS = 0.75
 """Seconds, at the end, in which what waits is still written: a server promises to stop within two."""
 
+LAST_EVENT = 0.25
+"""Seconds in which the event that is being written then is completed, so that the file is whole."""
+
 EVENTS = (
     Opened,
     TurnedAway,
@@ -133,11 +136,19 @@ class Recorder:
         elif not self._ended:
             self._thread.join(LAST_WORDS)
         with self._changed:
-            if self._thread is not None and self._thread.is_alive():
-                self._end(f"the program stops, and {in_bytes(self._size)} of what it saw are not written yet")
-            elif not self._ended:
-                self._tell(f"Recorded {self._count:,} packets in {self._name}{self._advice()}", False)
-                self._ended = True
+            if self._ended:
+                return
+            self._ended = True
+            self._waiting.clear()
+        if self._thread is None or not self._thread.is_alive():
+            self._tell(f"Recorded {self._count:,} packets in {self._name}{self._advice()}", False)
+            return
+        self._thread.join(LAST_EVENT)
+        self._tell(
+            f"{self._end_of_file()}: the program stops, and {in_bytes(self._size)} of what it saw are not "
+            "written",
+            True,
+        )
 
     def _advice(self) -> str:
         return f"; look at them: wireshark {self._name}" if self._is_regular and self._count else ""
@@ -187,8 +198,10 @@ class Recorder:
             self._ended = True
             self._waiting.clear()
             self._changed.notify()
-            end = f"The recording in {self._name} ends here, after {self._count:,} packets"
-            self._tell(f"{end}: {why}; all else goes on", True)
+            self._tell(f"{self._end_of_file()}: {why}; all else goes on", True)
+
+    def _end_of_file(self) -> str:
+        return f"The recording in {self._name} ends here, after {self._count:,} packets"
 
 
 def _size(event: Any) -> int:

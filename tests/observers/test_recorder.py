@@ -34,6 +34,7 @@ from tests.observers.recordings import Recording, fields, recording, tshark
 from tests.support import PATIENCE, until
 
 PEER = Peer("tcp", "192.0.2.7:50001", "client-1", ("192.0.2.7", 50_001), ("192.0.2.1", 5005), 9)
+SENDER = Peer("udp", "192.0.2.7:50001", "MainThread", ("192.0.2.7", 50_001), ("192.0.2.1", 5005), 9)
 
 HELLO = (
     Opened(PEER),
@@ -321,8 +322,43 @@ class Troubles(RecorderTestCase):
         self.assertLess(time.monotonic() - begun, 20)
         self.assertEqual(len(self.told), 1)
         self.assertRegex(
-            self.warnings[0], "ends here, after [0-9]+ packets: the disk, or who reads, is too slow"
+            self.warnings[0],
+            "ends here, after [0-9]+ packets: the program stops, and [0-9,]+ bytes of what it saw are not "
+            "written$",
         )
+
+    def test_a_disk_that_is_slow_at_the_stop(self) -> None:
+        may_write = threading.Event()
+        count = 20
+
+        def write(file: int, data: Any) -> int:
+            may_write.wait(PATIENCE)
+            return os_write(file, data)
+
+        path = self.path()
+        made = self.recorder(path)
+        os_write = os.write
+        self.patch(os, "write", write)
+        self.patch(recorder, "LAST_WORDS", 0.1)
+        self.happens(made, *[ChunkReceived(SENDER, b"x" * 1_000)] * count)
+        until(lambda: len(made._waiting) == count - 1, "the first one is being written")
+        made.close()
+        missing = (count - 1) * (1_000 + AN_EVENT)
+        self.assertEqual(
+            self.told,
+            [
+                (
+                    f"The recording in {path} ends here, after 0 packets: the program stops, and "
+                    f"{missing:,} bytes of what it saw are not written",
+                    True,
+                )
+            ],
+        )
+        may_write.set()
+        assert made._thread is not None
+        made._thread.join(PATIENCE)
+        self.assertEqual(len(recording(path).packets), 1)
+        self.assertEqual(len(self.told), 1)
 
     def test_a_slow_reader_gets_all(self) -> None:
         path = self.path()

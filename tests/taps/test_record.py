@@ -481,7 +481,9 @@ class StandardOutput(RecordTestCase):
         self.assertLess(time.monotonic() - begun, 20)  # LAST_WORDS are promised
         (line,) = server.matches(r"\[record\] .*")
         self.assertRegex(
-            line[0], "ends here, after [0-9]+ packets: the disk, or who reads, is too slow; all else goes"
+            line[0],
+            "ends here, after [0-9]+ packets: the program stops, and [0-9,]+ bytes of what it saw are not "
+            "written$",
         )
 
     def test_a_terminal_is_refused(self) -> None:
@@ -558,6 +560,44 @@ class Troubles(RecordTestCase):
         )
         self.assertEqual(analysis(path).warnings, [])
 
+    def test_a_stop_while_much_is_still_to_be_recorded(self) -> None:
+        server = self.record("netlab-tcpv2", "--echo", "--quiet")
+        frames = fixed.frame(1, "hello").pack() * 2_000
+        with server.connect() as client:
+            reader = threading.Thread(target=_read_on, args=(client,), daemon=True)
+            reader.start()
+            for _ in range(25_000_000 // len(frames)):
+                client.sendall(frames)
+            begun = time.monotonic()
+            status = server.signalled()
+            self.assertLess(time.monotonic() - begun, 20)  # two seconds are promised
+            reader.join(PATIENCE)
+        self.assertEqual(status, -signal.SIGTERM)
+        recorded = recording(self.path)
+        self.is_told(server, len(recorded.packets))
+        (conversation,) = recorded.conversations
+        for carried in conversation.sent, conversation.received:
+            self.assertTrue(carried == (frames * (len(carried) // len(frames) + 1))[: len(carried)])
+        numbers = tshark(self.path, "-T", "fields", "-e", "frame.number").split()
+        self.assertEqual(len(numbers), len(recorded.packets))
+
+    def is_told(self, server: Served, count: int) -> None:
+        """The log says how many packets are recorded, and what is missing, if anything is."""
+        (line,) = server.matches(r"\[record\] (.*)$")
+        whole = re.match(r"Recorded ([\d,]+) packets in ", line[1])
+        if whole is not None:
+            self.assertEqual(int(whole[1].replace(",", "")), count)
+            return
+        cut = re.fullmatch(
+            r"The recording in .* ends here, after ([\d,]+) packets: the program stops, and ([\d,]+) bytes "
+            "of what it saw are not written",
+            line[1],
+        )
+        assert cut is not None, line[1]
+        self.assertGreater(int(cut[2].replace(",", "")), 0)
+        # What was being written then is still written: a read's 64 KiB at most, in segments.
+        self.assertIn(count - int(cut[1].replace(",", "")), range(100))
+
     def test_without_it_nothing_is_said_of_it(self) -> None:
         server = self.serve("netlab-tcp")
         with server.connect() as client:
@@ -573,6 +613,11 @@ def _has_ipv6() -> bool:
     except OSError:
         return False
     return True
+
+
+def _read_on(client: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        receive_all(client)
 
 
 def _drain(file: BinaryIO, data: bytearray) -> None:
