@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import signal
 import socket
 import struct
@@ -16,7 +17,7 @@ import sys
 import sysconfig
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -61,6 +62,13 @@ ALONE = ("unshare", *AS_ANYBODY, "--net", sys.executable, "-c", THEN_RUN)
 """What a command is put behind to be run in a network of its own, with the right to capture there."""
 
 
+IGNORE_HANGUP = "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); " + (
+    "os.execvp(sys.argv[1], sys.argv[1:])"
+)
+IGNORING_HANGUP = (sys.executable, "-c", IGNORE_HANGUP)
+"""What a command is put behind to ignore SIGHUP from its start, as behind nohup."""
+
+
 class Program:
     """A program in a process of its own. `lines` grows with what it prints; leaving the context ends it."""
 
@@ -68,6 +76,8 @@ class Program:
         self._folder = TemporaryDirectory()
         self.folder = self._folder.name
         self.lines: list[str] = []
+        self.kept: int | None = None
+        """Bytes that are kept of each line; None for all."""
         self._silent = False  # it has closed its output: no line will come any more
         self._changed = threading.Condition()
         self.process = subprocess.Popen(
@@ -89,7 +99,7 @@ class Program:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             with self._changed:
-                self.lines.append(line.decode("utf-8", "backslashreplace").rstrip("\n"))
+                self.lines.append(line[: self.kept].decode("utf-8", "backslashreplace").rstrip("\n"))
                 self._changed.notify_all()
         with self._changed:
             self._silent = True
@@ -157,10 +167,18 @@ class Program:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
 
-def runner() -> list[str]:
-    """The beginning of a command line that the environment chooses."""
+def runner(reactor: str | None = REACTOR) -> list[str]:
+    """The beginning of a command line that the environment chooses; None is the reactor that a user gets."""
     options = {"twistd": ["--nodaemon", "--pidfile="], "twist": ["--log-format=text"]}[RUNNER]
-    return [script(RUNNER), *options, *([f"--reactor={REACTOR}"] if REACTOR else [])]
+    return [script(RUNNER), *options, *([f"--reactor={reactor}"] if reactor else [])]
+
+
+def is_chosen(reactor: str | None) -> bool:
+    """Return whether a test that names its reactor is to be run: not for one that the system has not got, or
+    where the environment has chosen another.
+    """
+    needs = {"epoll": "epoll", "poll": "poll"}.get(reactor or "", "select")
+    return REACTOR in (None, reactor) and hasattr(select, needs)
 
 
 class Served(Program):
@@ -176,10 +194,16 @@ class Served(Program):
 
 
 @contextmanager
-def serving(command: str, *options: str, env: dict[str, str] | None = None) -> Iterator[Served]:
-    """A server of netlab's on a port that the system chose."""
+def serving(
+    command: str,
+    *options: str,
+    env: dict[str, str] | None = None,
+    before: Sequence[str] = (),
+    reactor: str | None = REACTOR,
+) -> Iterator[Served]:
+    """A server of netlab's on a port that the system chose; `before` is what runs it."""
     where = () if "--listen" in options else ("--port", "0")
-    with Served(*runner(), command, *where, *options, env=env) as server:
+    with Served(*before, *runner(reactor), command, *where, *options, env=env) as server:
         assert isinstance(server, Served)
         server.port = int(server.wait_for(r"Listening on \S+?:(\d+) |Listening on (\S+)")[0][1] or 0)
         yield server
@@ -215,9 +239,16 @@ def plain(name: str, *options: str, stdin: bytes | None = None) -> Program:
 class ServerTestCase(SynchronousTestCase):
     """For tests that start servers: what a server may never print is looked for after each."""
 
-    def serve(self, command: str, *options: str, env: dict[str, str] | None = None) -> Served:
+    def serve(
+        self,
+        command: str,
+        *options: str,
+        env: dict[str, str] | None = None,
+        before: Sequence[str] = (),
+        reactor: str | None = REACTOR,
+    ) -> Served:
         """Start a server that ends with the test."""
-        context = serving(command, *options, env=env)
+        context = serving(command, *options, env=env, before=before, reactor=reactor)
         server = context.__enter__()
         self.addCleanup(context.__exit__, None, None, None)
         self.addCleanup(lambda: self.assertNotIn("Traceback", server.output))

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from netlab.check import cases
 from tests.check.judging import WRONG, Judgement, judge
-from tests.support import PLAIN, Program, serving, until
+from tests.support import IGNORING_HANGUP, PLAIN, Program, serving, until
 
 RIGHT = (sys.executable, str(PLAIN / "server_tcpv3.py"), "--port", "0")
 FEW = ("--only", "v3/message/1")
@@ -113,6 +113,19 @@ class Programs(SynchronousTestCase):
         self.assertEqual(done.report["findings"][0]["verdict"], "TIMEOUT")
 
     def test_sigterm_ends_the_program_too(self) -> None:
+        self.ends_the_program(signal.SIGTERM)
+
+    def test_sighup_ends_the_program_too(self) -> None:
+        self.ends_the_program(signal.SIGHUP)
+
+    def test_sighup_that_is_ignored_ends_nothing(self) -> None:
+        checking = (sys.executable, "-m", "netlab", "check", "tcpv3", "--echo", "--only", "v3/split")
+        with Program(*IGNORING_HANGUP, *checking, "--verbose", "--", *RIGHT, "--echo") as check:
+            check.wait_for("v3/split/")
+            check.process.send_signal(signal.SIGHUP)
+            self.assertEqual(check.ended(), 0, check.output)
+
+    def ends_the_program(self, number: int) -> None:
         checking = (sys.executable, "-m", "netlab", "check", "tcpv3", "--echo", "--verbose")
         with Program(*checking, "--", *RIGHT, "--echo") as check:
             children: list[int] = []
@@ -122,8 +135,8 @@ class Programs(SynchronousTestCase):
                 return bool(children)
 
             until(started, "the program runs")
-            check.process.send_signal(signal.SIGTERM)
-            self.assertEqual(check.ended(), 128 + signal.SIGTERM, check.output)
+            check.process.send_signal(number)
+            self.assertEqual(check.ended(), 128 + number, check.output)
             until(lambda: not any(map(alive, children)), "the program has ended, too")
 
 

@@ -61,6 +61,8 @@ class Transport(StringTransport):
     aborted = False
     half_closed = False
     session: Any
+    dataBuffer: bytes
+    offset: int
 
     def abortConnection(self) -> None:
         self.aborted = True
@@ -412,6 +414,52 @@ class Deadlines(SessionTestCase):
         self.pass_time(3)
         self.assertTrue(transport.aborted)
         self.assertEqual(self.outcome(), Outcome.STALLED)
+
+    def queue(self, factory: Any, length: int) -> tuple[Any, Transport]:
+        """A connection of which so many bytes wait to be sent."""
+        session, transport = self.connect(factory)
+        transport.dataBuffer, transport.offset = b"x" * length, 0
+        session.pauseProducing()
+        return session, transport
+
+    def test_a_queue_that_is_refilled_to_the_same_length_is_progress(self) -> None:
+        session, transport = self.queue(self.factory(stall_timeout=10), 100_000)
+        for _ in range(60):
+            self.pass_time(1)  # from one sweep to the next
+            session.resumeProducing()
+            session.pauseProducing()
+        self.assertFalse(transport.aborted)
+        self.pass_time(12)
+        self.assertTrue(transport.aborted)
+        self.assertEqual(self.outcome(), Outcome.STALLED)
+
+    def test_a_queue_that_only_gets_shorter_is_progress(self) -> None:
+        _, transport = self.queue(self.factory(stall_timeout=10), 100_000)
+        for _ in range(12):
+            self.pass_time(5)
+            transport.offset += 1
+        self.assertFalse(transport.aborted)
+        self.pass_time(12)
+        self.assertTrue(transport.aborted)
+
+    def test_a_queue_of_which_nothing_is_taken(self) -> None:
+        _, transport = self.queue(self.factory(stall_timeout=10), 100_000)
+        self.pass_time(9)
+        self.assertFalse(transport.aborted)
+        self.pass_time(3)
+        self.assertTrue(transport.aborted)
+        self.assertEqual(self.outcome(), Outcome.STALLED)
+
+    def test_a_peer_that_takes_the_end_slowly(self) -> None:
+        session, transport = self.queue(self.factory(stall_timeout=10), 100_000)
+        transport.lose = lambda why: None  # type: ignore[method-assign]
+        session.readConnectionLost()
+        for _ in range(12):
+            self.pass_time(5)
+            transport.offset += 1
+        self.assertFalse(transport.aborted)
+        self.pass_time(12)
+        self.assertTrue(transport.aborted)
 
     def test_a_peer_that_does_not_take_the_end(self) -> None:
         session, transport = self.connect(self.factory(stall_timeout=10))

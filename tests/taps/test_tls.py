@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.support import PATIENCE, Served, ServerTestCase, receive, receive_all
+from tests.support import PATIENCE, Served, ServerTestCase, receive, receive_all, until
+from tests.taps.flows import PLAIN, READ_SIZE, SLOW, Flow
 
 try:
     from tests.certificate import certificate
@@ -46,7 +47,10 @@ class Secured(ServerTestCase):
         """A client that trusts anybody."""
         anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
-        plain = socket.create_connection(("127.0.0.1", server.port), PATIENCE)
+        plain = socket.socket()
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, READ_SIZE)  # the server sees how much is read
+        plain.settimeout(PATIENCE)
+        plain.connect(("127.0.0.1", server.port))
         self.addCleanup(plain.close)
         client = anybody.wrap_socket(plain)
         self.addCleanup(client.close)
@@ -84,6 +88,17 @@ class Secured(ServerTestCase):
         self.is_served(server)
         self.assertLess(server.memory() - before, 20 * MEGABYTE)
         server.wait_for(r"Closed connection from .* \(stalled\)")
+
+    def test_a_slow_reader_is_not_taken_for_one_that_has_stopped(self) -> None:
+        server = self.start("--quiet", "--stall-timeout", "1")
+        slow, stopped = Flow(self.connect(server), PLAIN), Flow(self.connect(server), PLAIN)
+        port = stopped.connection.getsockname()[1]
+        stopped.stop_reading()
+        self.assertGreater(slow.converse(4, SLOW), 0)
+        until(lambda: server.matches(r"\(stalled\)") != [], "one has stopped reading", 10)
+        self.assertGreater(slow.converse(0.5, SLOW), 0)
+        self.assertEqual(len(server.matches("Closed connection")), 1, server.output)
+        self.assertEqual(len(server.matches(rf":{port} \(stalled\)")), 1, server.output)
 
     def test_a_violation_gets_what_is_owed_and_then_the_end(self) -> None:
         server = self.start()

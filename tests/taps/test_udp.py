@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+import signal
 import socket
+import sys
+from pathlib import Path
 
 from tests.support import PATIENCE, Served, ServerTestCase, until
 
 LARGEST = 65_507
+
+SO_MEMINFO, COUNTERS = 55, 9  # Linux: asm-generic/socket.h, linux/sock_diag.h
 
 
 class UDP(ServerTestCase):
@@ -103,6 +108,76 @@ class UDP(ServerTestCase):
             lambda: self.is_answered(client, server, b"still there"), "what comes after the burst is answered"
         )
         server.wait_for(
-            r"Stats: clients 0, messages [\d,]+, bytes received [\d,]+, bytes sent [\d,]+, violations: none$"
+            r"Stats: clients 0, messages [\d,]+, bytes received [\d,]+, bytes sent [\d,]+, violations: none"
+            r"(, datagrams dropped by the kernel [\d,]+)?$"
         )
         self.assertEqual(server.matches(re.escape("Message from")), [])
+
+
+class Drops(ServerTestCase):
+    """Datagrams that the kernel drops, because they come faster than they are read, are counted (U5)."""
+
+    flood = 10_000
+
+    def setUp(self) -> None:
+        self.client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(self.client.close)
+        if sys.platform != "linux":
+            self.skipTest("only Linux tells how many")
+        try:
+            self.client.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 4 * COUNTERS)
+        except OSError:
+            self.skipTest("this kernel does not tell how many")
+
+    def fill(self, server: Served) -> None:
+        """Send more than its buffer holds to a server that does not run."""
+        server.process.send_signal(signal.SIGSTOP)
+        status = Path(f"/proc/{server.process.pid}/stat")
+        until(lambda: status.read_text().rpartition(")")[2].split()[0] == "T", "it has stopped")
+        for _ in range(self.flood):
+            self.client.sendto(b"x" * 100, ("127.0.0.1", server.port))
+
+    def drops(self, server: Served, count: int = 1) -> list[tuple[int, int]]:
+        """What is logged of drops, once there are so many lines: how many more, and how many in all."""
+        found = server.wait_for(
+            r"\[udp\] Datagrams dropped by the kernel: ([\d,]+) more, ([\d,]+) in all; "
+            "they came faster than they were read$",
+            count,
+        )
+        return [(int(each[1].replace(",", "")), int(each[2].replace(",", ""))) for each in found]
+
+    def test_are_logged_and_counted(self) -> None:
+        server = self.serve("netlab-udp", "--quiet", "--stats", "0.2")
+        server.wait_for("Stats: .*, violations: none$")
+        self.fill(server)
+        server.process.send_signal(signal.SIGCONT)
+        ((more, total),) = self.drops(server)
+        self.assertEqual(more, total)
+        self.assertGreater(total, 0)
+        server.wait_for(
+            rf"Stats: clients 0, messages {self.flood - total:,}, .*, violations: none, "
+            rf"datagrams dropped by the kernel {total:,}$"
+        )
+        self.fill(server)
+        server.process.send_signal(signal.SIGCONT)
+        _, (more, now) = self.drops(server, 2)
+        self.assertGreater(more, 0)
+        self.assertEqual(now, total + more)
+        server.wait_for(rf"datagrams dropped by the kernel {now:,}$")
+
+    def test_are_still_told_at_the_stop(self) -> None:
+        for options in ((), ("--quiet",), ("--echo",)):
+            server = self.serve("netlab-udp", *options)
+            self.fill(server)
+            server.process.send_signal(signal.SIGTERM)
+            server.process.send_signal(signal.SIGCONT)
+            self.assertEqual(server.ended(), -signal.SIGTERM, server.output)
+            drops = self.drops(server)
+            self.assertEqual(sum(more for more, _ in drops), drops[-1][1])
+
+    def test_are_not_told_where_there_are_none(self) -> None:
+        server = self.serve("netlab-udp", "--stats", "0.2")
+        self.client.sendto(b"hello", ("127.0.0.1", server.port))
+        server.wait_for("Stats: .*, messages 1, .*, violations: none$", 8)
+        server.signalled()
+        self.assertEqual(server.matches("dropped"), [])
