@@ -87,10 +87,10 @@ class UDPServer(DatagramProtocol):
         to be asked for with each.
         """
         assert self._own_socket is not None
-        total = _drops(self._own_socket)
-        if total != self.dropped:
-            more, self.dropped = total - self.dropped, total
-            self.observers.happened(events.DatagramsDropped, more, total)
+        more = (_drops(self._own_socket) - self.dropped) & 0xFFFF_FFFF  # the kernel counts in 32 bits
+        if more:
+            self.dropped += more
+            self.observers.happened(events.DatagramsDropped, more, self.dropped)
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         """Twisted calls this with each datagram, whole, and its sender."""
@@ -191,7 +191,7 @@ def keep_scopes(transport: Any) -> None:
 
 
 def _drops(opened: socket.socket) -> int:
-    """Return how many datagrams the kernel has dropped at a socket; 0 where it does not say."""
+    """Return the kernel's count of the datagrams that it has dropped at a socket; 0 where it does not say."""
     if sys.platform != "linux":
         return 0
     try:
