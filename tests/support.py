@@ -167,9 +167,14 @@ class Program:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
 
-def runner(reactor: str | None = REACTOR) -> list[str]:
-    """The beginning of a command line that the environment chooses; None is the reactor that a user gets."""
+def runner(reactor: str | None = "") -> list[str]:
+    """Return the beginning of a command line.
+
+    Args:
+        reactor: Its name; "" for the one that the environment chooses, None for the one that a user gets.
+    """
     options = {"twistd": ["--nodaemon", "--pidfile="], "twist": ["--log-format=text"]}[RUNNER]
+    reactor = REACTOR if reactor == "" else reactor
     return [script(RUNNER), *options, *([f"--reactor={reactor}"] if reactor else [])]
 
 
@@ -199,7 +204,7 @@ def serving(
     *options: str,
     env: dict[str, str] | None = None,
     before: Sequence[str] = (),
-    reactor: str | None = REACTOR,
+    reactor: str | None = "",
 ) -> Iterator[Served]:
     """A server of netlab's on a port that the system chose; `before` is what runs it."""
     where = () if "--listen" in options else ("--port", "0")
@@ -245,7 +250,7 @@ class ServerTestCase(SynchronousTestCase):
         *options: str,
         env: dict[str, str] | None = None,
         before: Sequence[str] = (),
-        reactor: str | None = REACTOR,
+        reactor: str | None = "",
     ) -> Served:
         """Start a server that ends with the test."""
         context = serving(command, *options, env=env, before=before, reactor=reactor)

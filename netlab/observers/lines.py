@@ -128,7 +128,7 @@ class Lines:
             f"Datagrams dropped by the kernel: {event.more:,} more, {event.total:,} in all; they came "
             "faster than they were read"
         )
-        self._log.line("udp", line, warn=True)
+        self._log.line("netlab-udp", line, warn=True)
 
     def violated(self, event: Violated) -> None:
         peer, violation = event.peer, event.violation

@@ -114,8 +114,8 @@ class LinesTestCase(SynchronousTestCase):
         self.assertEqual(
             self.log.lines,
             [
-                "[udp] Datagrams dropped by the kernel: 1,234 more, 5,678 in all; they came faster than they "
-                "were read"
+                "[netlab-udp] Datagrams dropped by the kernel: 1,234 more, 5,678 in all; they came faster "
+                "than they were read"
             ],
         )
 

@@ -140,7 +140,7 @@ class Drops(ServerTestCase):
     def drops(self, server: Served, count: int = 1) -> list[tuple[int, int]]:
         """What is logged of drops, once there are so many lines: how many more, and how many in all."""
         found = server.wait_for(
-            r"\[udp\] Datagrams dropped by the kernel: ([\d,]+) more, ([\d,]+) in all; "
+            r"\[netlab-udp\] Datagrams dropped by the kernel: ([\d,]+) more, ([\d,]+) in all; "
             "they came faster than they were read$",
             count,
         )
