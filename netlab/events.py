@@ -56,7 +56,9 @@ def place(address: Any) -> Place | None:
     host, port = getattr(address, "host", None), getattr(address, "port", None)
     if host is None or port is None:
         return None
-    return with_scope(host, getattr(address, "scopeID", 0)), port
+    if ":" in host:
+        host = with_scope(host, getattr(address, "scopeID", 0))
+    return host, port
 
 
 @lru_cache(maxsize=16)

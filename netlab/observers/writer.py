@@ -235,7 +235,7 @@ class Writer:
                 self._size, self._stopped = 0, False
             if not self._waiting:
                 self._full = False
-            self._written.notify_all()
+                self._written.notify_all()  # before that _moved() says when there is room
 
 
 def _is_file(stream: Any) -> bool:

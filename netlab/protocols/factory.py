@@ -106,18 +106,18 @@ class ServerFactory(Factory, Generic[F]):
     def session_made(self, session: Session[F]) -> None:
         """A session has its connection."""
         self.sessions.add(session)
-        self._share_turn()
+        if self.observers.to_each:  # else a read costs so little that nobody waits for it
+            self._share_turn()
 
     def session_lost(self, session: Session[F]) -> None:
         """A session's connection is gone; its handler may still be at work."""
         self.sessions.discard(session)
-        self._share_turn()
+        if self.observers.to_each:  # else a read costs so little that nobody waits for it
+            self._share_turn()
         self._at_work.add(session)
         self._rest()
 
     def _share_turn(self) -> None:
-        if not self.observers.to_each:
-            return  # then a read costs so little that nobody waits for it
         share = TURN_SIZE // max(1, len(self.sessions))
         self.read_size = min(READ_SIZE, max(MIN_READ_SIZE, share))
 
