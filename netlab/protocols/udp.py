@@ -1,4 +1,4 @@
-"""UDP: a datagram is one message of UTF-8 text (docs/protocol.md, U1-U6)."""
+"""UDP: a datagram is one message of UTF-8 text (docs/protocol.md, U1-U7)."""
 
 from __future__ import annotations
 

@@ -435,6 +435,10 @@ class Deadlines(SessionTestCase):
 
     def test_a_queue_that_only_gets_shorter_is_progress(self) -> None:
         _, transport = self.queue(self.factory(stall_timeout=10), 100_000)
+        self.is_ended_once_nothing_is_taken(transport)
+
+    def is_ended_once_nothing_is_taken(self, transport: Any) -> None:
+        """Take a byte at a time during several timeouts, and then none."""
         for _ in range(12):
             self.pass_time(5)
             transport.offset += 1
@@ -454,12 +458,7 @@ class Deadlines(SessionTestCase):
         session, transport = self.queue(self.factory(stall_timeout=10), 100_000)
         transport.lose = lambda why: None  # type: ignore[method-assign]
         session.readConnectionLost()
-        for _ in range(12):
-            self.pass_time(5)
-            transport.offset += 1
-        self.assertFalse(transport.aborted)
-        self.pass_time(12)
-        self.assertTrue(transport.aborted)
+        self.is_ended_once_nothing_is_taken(transport)
 
     def test_a_peer_that_does_not_take_the_end(self) -> None:
         session, transport = self.connect(self.factory(stall_timeout=10))
